@@ -1,0 +1,112 @@
+"""The folder that the embedded server lives in: made once, whole or not at all, and its settings written at each start."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import subprocess
+import tempfile
+from pathlib import Path
+
+from linyue.postgres.account import Account, client_name
+from linyue.postgres.binaries import program
+from linyue.postgres.faults import ServerCannotRun
+
+SUPERUSER = "postgres"
+ROLES = ("linyue_owner", "linyue_app", "linyue_projector")
+DATABASE = "linyue"
+# A socket's address holds 107 bytes and a zero on Linux, 103 on macOS.
+_SOCKET_BYTES_MAX = 103
+_SOCKET_NAME = ".s.PGSQL.5432"
+_SETUP_SECONDS_MAX = 120
+
+# Only its own socket, and only by the operating system's word on who is at the other end.
+_HBA = "local all all peer map=linyue\n"
+
+# Run once in single-user mode, before anybody can connect.
+_BOOTSTRAP = """\
+CREATE ROLE linyue_owner LOGIN;
+CREATE ROLE linyue_app LOGIN;
+CREATE ROLE linyue_projector LOGIN;
+CREATE DATABASE linyue OWNER linyue_owner TEMPLATE template0;
+"""
+
+
+def make(folder: Path, account: Account) -> None:
+    """Makes the cluster beside `folder` and moves it there when it is whole: a start that was killed leaves nothing half done."""
+    if folder.exists():
+        return
+    growing = folder.with_name(folder.name + ".new")
+    if growing.exists():
+        shutil.rmtree(growing)
+    account.own(growing)
+    _run(account, growing, "initdb", "--pgdata", str(growing), *_INITDB)
+    _run(account, growing, "postgres", "--single", "-j", "-D", str(growing), "template1", script=_BOOTSTRAP)
+    growing.rename(folder)
+
+
+# The builtin locale sorts alike on every machine, whatever its system library says.
+_INITDB = (
+    "--username=postgres",
+    "--encoding=UTF8",
+    "--locale=C",
+    "--locale-provider=builtin",
+    "--builtin-locale=C.UTF-8",
+    "--auth-local=peer",
+    "--auth-host=reject",
+    "--no-instructions",
+)
+
+
+def _run(account: Account, folder: Path, name: str, *arguments: str, script: str = "") -> None:
+    # In single-user mode with -j a statement ends with a semicolon and an empty line.
+    told = script.replace(";\n", ";\n\n")
+    command = account.command(program(name), *arguments, passing=(folder,))
+    done = subprocess.run(command, input=told, capture_output=True, text=True, timeout=_SETUP_SECONDS_MAX, check=False)
+    # In single-user mode a statement that fails is only told, not answered with a code.
+    if done.returncode != 0 or "ERROR:" in done.stderr:
+        said = (done.stderr or done.stdout).strip()[-2000:]
+        raise ServerCannotRun(f"PostgreSQL's {name} could not set up {folder.parent}: {said}")
+
+
+def admit_us(folder: Path, account: Account) -> None:
+    """Says who may connect: the operating system user that we are, as any of the roles; nobody else."""
+    us = client_name()
+    lines = [f'linyue "{us}" {role}\n' for role in (*ROLES, SUPERUSER)]
+    for name, text in (("pg_hba.conf", _HBA), ("pg_ident.conf", "".join(lines))):
+        fresh = folder / f"{name}.new"
+        fresh.write_text(text, encoding="utf-8")
+        fresh.chmod(0o600)
+        if account.other:
+            os.chown(fresh, account.uid, account.gid)
+        fresh.replace(folder / name)
+
+
+def socket_folder(data: Path, account: Account) -> Path:
+    """DATA/socket, or where that is too long for a socket's address a short folder elsewhere, noted in DATA/socket-folder."""
+    near = data / "socket"
+    if len(os.fsencode(near / _SOCKET_NAME)) <= _SOCKET_BYTES_MAX:
+        account.own(near)
+        return near
+    note = data / "socket-folder"
+    if note.exists() and _is_ours(Path(note.read_text(encoding="utf-8")), account):
+        return Path(note.read_text(encoding="utf-8"))
+    short = Path(tempfile.mkdtemp(prefix="linyue-", dir=_short_place()))
+    account.own(short)
+    note.write_text(str(short), encoding="utf-8")
+    return short
+
+
+def _short_place() -> str:
+    place = os.environ.get("XDG_RUNTIME_DIR", "")
+    return place if 0 < len(place) <= 60 and Path(place).is_dir() else "/tmp"
+
+
+def _is_ours(folder: Path, account: Account) -> bool:
+    """Whether a folder noted earlier can be trusted again: in a place open to all, anybody may have made one of that name."""
+    try:
+        at = folder.lstat()
+    except FileNotFoundError:
+        return False
+    return stat.S_ISDIR(at.st_mode) and at.st_uid == account.uid and stat.S_IMODE(at.st_mode) == 0o700
