@@ -1,0 +1,44 @@
+"""How every process writes its log: a line for each event, in logfmt, to standard error, naming who wrote it."""
+
+import logging
+import sys
+
+import structlog
+from structlog.processors import LogfmtRenderer, TimeStamper, add_log_level, format_exc_info
+from structlog.stdlib import PositionalArgumentsFormatter, ProcessorFormatter
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+_FIRST_KEYS = ("timestamp", "level", "process", "event")
+
+
+def log_to_stderr(process: str) -> None:
+    """Send what this program logs, and the warnings of the libraries it uses, to standard error as lines of `process`.
+
+    A line is one write, so that those of several processes do not mix; an exception is part of its line.
+    """
+    shared = _processors(process)
+    renderer = LogfmtRenderer(key_order=_FIRST_KEYS, bool_as_flag=False)
+    structlog.configure(
+        processors=[*shared, renderer],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        ProcessorFormatter(foreign_pre_chain=shared, processors=[ProcessorFormatter.remove_processors_meta, renderer])
+    )
+    logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+
+
+def _processors(process: str) -> list[Processor]:
+    def name_the_process(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+        event["process"] = process
+        return event
+
+    return [
+        add_log_level,
+        TimeStamper(fmt="iso", utc=True),
+        name_the_process,
+        PositionalArgumentsFormatter(),
+        format_exc_info,
+    ]
