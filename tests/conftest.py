@@ -1,4 +1,4 @@
-"""One PostgreSQL for the run, shared by all workers; a migrated template in it; each test that asks for `database` gets a clone."""
+"""One PostgreSQL for the run, shared by all workers, with a migrated template; `database` is a test's own clone."""
 
 import asyncio
 import fcntl
@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import asyncpg
 import msgspec
@@ -29,6 +29,8 @@ _START_SECONDS_MAX = 90
 _STOP_SECONDS_MAX = 30
 _numbers = itertools.count()
 
+T = TypeVar("T")
+
 
 class TestDatabase(Databases, frozen=True):
     """A migrated, empty database of one test's own."""
@@ -41,7 +43,7 @@ class TestDatabase(Databases, frozen=True):
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """The controller names the run's folder; workers inherit the name. The server itself waits until a test asks for it."""
+    """The controller names the run's folder, workers inherit the name; the server waits until a test asks for it."""
     if not hasattr(config, "workerinput"):
         os.environ[_FOLDER] = tempfile.mkdtemp(prefix="linyue-tests-")
 
@@ -71,7 +73,7 @@ def postgres_socket() -> Path:
 
 @pytest.fixture
 def database(postgres_socket: Path) -> Iterator[TestDatabase]:
-    """A clone of the migrated template: `.app`, `.projector`, `.owner`, `.superuser` are its addresses. Dropped after the test."""
+    """A clone of the migrated template: `.app`, `.projector`, `.owner`, `.superuser` are its addresses."""
     name = f"test_{os.getpid()}_{next(_numbers)}"
     administration = on_socket(postgres_socket, "postgres", "postgres")
     superuser = on_socket(postgres_socket, "postgres", name)
@@ -90,8 +92,8 @@ def own_server(tmp_path: Path) -> Iterator[Callable[..., EmbeddedServer]]:
     """Starts migrated servers of the test's own, with fsync on, for tests that kill them: `server = own_server()`."""
     started: list[EmbeddedServer] = []
 
-    def start(data: Path | None = None, **settings: Any) -> EmbeddedServer:
-        server = EmbeddedServer(data or tmp_path / f"data{len(started)}", **settings)
+    def start(data: Path | None = None, *, fsync: bool = True) -> EmbeddedServer:
+        server = EmbeddedServer(data or tmp_path / f"data{len(started)}", fsync=fsync)
         started.append(server)
         in_a_thread(migrate(server.start()))
         return server
@@ -101,7 +103,7 @@ def own_server(tmp_path: Path) -> Iterator[Callable[..., EmbeddedServer]]:
         server.stop()
 
 
-def in_a_thread(work: Coroutine[Any, Any, Any]) -> Any:
+def in_a_thread(work: Coroutine[None, None, T]) -> T:
     """Runs a coroutine to its end on a loop of its own, whether or not the caller's thread has one."""
     with ThreadPoolExecutor(max_workers=1) as pool:
         return pool.submit(asyncio.run, work).result()

@@ -1,8 +1,8 @@
-"""Keeps the test run's PostgreSQL: a process of its own, started by the first test that wants a database, ended with the run.
+"""Keeps the test run's PostgreSQL: a process started by the first test that wants a database, ended with the run.
 
-`python keeper.py FOLDER PID` makes a server in FOLDER and a migrated database in it, notes it in FOLDER/ready.json, and stops
-when FOLDER/stop appears or the process PID, the run's controller, is gone. A worker of pytest-xdist cannot keep it: the server would
-end with that worker while others still use it.
+`python keeper.py FOLDER PID` makes a server in FOLDER and a migrated database in it, notes it in FOLDER/ready.json, and
+stops when FOLDER/stop appears or the process PID, the run's controller, is gone. A worker of pytest-xdist cannot keep
+it: the server would end with that worker while others still use it.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from linyue.postgres import EmbeddedServer, migrate
 
 
 def main(folder: Path, controller: int) -> None:
-    # A test's database need not outlive a power cut; the promises that must hold without this have servers of their own.
+    # A test's database need not outlive a power cut; the promises about that have servers of their own.
     server = EmbeddedServer(folder / "data", fsync=False, max_connections=300)
     try:
         databases = server.start()

@@ -1,7 +1,7 @@
 """The log, the answers, the refusals, the vault, and who may ask.
 
-Subdistrict, tag and the like are compared byte by byte (COLLATE "C"): a range of tags is a prefix scan, and no system library's
-sorting is part of an index.
+Subdistrict, tag and the like are compared byte by byte (COLLATE "C"): a range of tags is a prefix scan, and no
+system library's sorting is part of an index.
 
 Revision ID: 0001
 Revises:
@@ -47,18 +47,19 @@ BOOKING = (
         PRIMARY KEY (subdistrict, actor, key)
     )
     """,
-    # How often the same refusal was asked for again within the hour; the log holds the first.
+    # How often the same refusal was asked for again within the hour, and its answer; the log holds the first.
     """
     CREATE TABLE booking.refusals (
         subdistrict text COLLATE "C" NOT NULL,
         digest bytea NOT NULL,
         position bigint NOT NULL,
+        body bytea NOT NULL,
         count bigint NOT NULL,
         at timestamptz NOT NULL,
         PRIMARY KEY (subdistrict, digest)
     )
     """,
-    # Names, numbers and texts, each encrypted, filed under the person they are about; erased by deleting that person's rows.
+    # Names, numbers and texts, each encrypted, filed under the person they are about. To erase is to delete the rows.
     """
     CREATE TABLE booking.vault (
         subdistrict text COLLATE "C" NOT NULL,
@@ -80,7 +81,7 @@ IMMUTABLE = (
     BEGIN
         RAISE EXCEPTION 'The log is never changed: % on %.% is refused.', TG_OP, TG_TABLE_SCHEMA, TG_TABLE_NAME
             USING ERRCODE = 'insufficient_privilege',
-                  HINT = 'Append an event that corrects what was wrong. To erase a text, delete its rows in booking.vault.';
+                  HINT = 'Append an event that corrects what was wrong. A text is erased in booking.vault.';
     END
     $$
     """,

@@ -1,8 +1,8 @@
 """Who runs the embedded server: we ourselves, or, where we are root, a system user of its own.
 
-PostgreSQL refuses to run as root. The account `linyue-postgres` owns the cluster and the socket's folder and nothing else. Where they,
-or the program, lie below a folder that only root may enter, the server gets the one capability that lets it pass; no folder's mode is changed.
-docs/decisions/0010 has what was measured.
+PostgreSQL refuses to run as root. The account `linyue-postgres` owns the cluster and the socket's folder and nothing
+else. Where they, or the program, lie below a folder that only root may enter, the server gets the one capability that
+lets it pass; no folder's mode is changed. docs/decisions/0010 has what was measured.
 """
 
 from __future__ import annotations
@@ -21,6 +21,17 @@ import msgspec
 from linyue.postgres.faults import ServerCannotRun
 
 ACCOUNT = "linyue-postgres"
+_TOOLS = {
+    "useradd": (
+        "--system",
+        "--user-group",
+        "--no-create-home",
+        "--home-dir=/nonexistent",
+        "--shell=/bin/false",
+        ACCOUNT,
+    ),
+    "adduser": ("-S", "-D", "-H", "-h", "/nonexistent", "-s", "/bin/false", ACCOUNT),
+}
 _CAP_DAC_READ_SEARCH = 1 << 2
 _INSTEAD = "Start linyue as a plain user, or set LINYUE_DATABASE_URL to a server of your own."
 
@@ -41,20 +52,25 @@ class Account(msgspec.Struct, frozen=True):
         folder.chmod(0o700)
 
     def command(self, program: Path, *arguments: str, passing: tuple[Path, ...]) -> list[str]:
-        """The command that runs `program` as the account, as a child that ends with us; `passing` is what it must reach."""
+        """The command that runs `program` as the account, as a child that ends with us.
+
+        `passing` is what the program must reach.
+        """
         plan: dict[str, Any] = {"command": [str(program), *arguments], "parent": os.getpid()}
         if self.other:
             plan |= {"uid": self.uid, "gid": self.gid, "search": self._must_search((program, *passing))}
         return [sys.executable, "-I", "-S", str(Path(__file__).with_name("launch.py")), json.dumps(plan)]
 
     def _must_search(self, paths: tuple[Path, ...]) -> bool:
-        closed = next((folder for path in paths for folder in path.parents if not self._may_enter(folder)), None)
+        parents = (folder for path in paths for folder in path.parents)
+        closed = next((folder for folder in parents if not self._may_enter(folder)), None)
         if closed is None:
             return False
         if not _we_may_search():
             raise ServerCannotRun(
-                f"The user {self.name}, who runs the database, may not enter {closed}, and this root lacks the capability"
-                f" CAP_DAC_READ_SEARCH to let it pass. Put DATA and linyue where every user may pass. {_INSTEAD}"
+                f"The user {self.name}, who runs the database, may not enter {closed}, and this root lacks the"
+                " capability CAP_DAC_READ_SEARCH to let it pass. Put DATA and linyue where every user may pass."
+                f" {_INSTEAD}"
             )
         return True
 
@@ -86,32 +102,20 @@ def _named(uid: int, *, other: bool) -> Account:
         found = pwd.getpwuid(uid)
     except KeyError:
         raise ServerCannotRun(
-            f"The user id {uid} has no name on this machine, and PostgreSQL wants one. Add it to the users, or set LINYUE_DATABASE_URL."
+            f"The user id {uid} has no name on this machine, and PostgreSQL wants one. Add it to the users,"
+            " or set LINYUE_DATABASE_URL."
         ) from None
     return Account(name=found.pw_name, uid=found.pw_uid, gid=found.pw_gid, other=other)
 
 
 def _made() -> pwd.struct_passwd:
     """Makes the system user with whichever tool there is: shadow's on most systems, busybox's on small ones."""
-    tools = {
-        "useradd": [
-            "--system",
-            "--user-group",
-            "--no-create-home",
-            "--home-dir",
-            "/nonexistent",
-            "--shell",
-            "/bin/false",
-            ACCOUNT,
-        ],
-        "adduser": ["-S", "-D", "-H", "-h", "/nonexistent", "-s", "/bin/false", ACCOUNT],
-    }
     said = "there is neither useradd nor adduser."
-    for tool, arguments in tools.items():
+    for tool, arguments in _TOOLS.items():
         path = shutil.which(tool, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
         if path is None:
             continue
-        done = subprocess.run([path, *arguments], capture_output=True, text=True, timeout=30)
+        done = subprocess.run([path, *arguments], capture_output=True, text=True, timeout=30, check=False)  # noqa: S603
         try:
             # Looked up whatever the tool answered: two starts at once may both have tried.
             return pwd.getpwnam(ACCOUNT)

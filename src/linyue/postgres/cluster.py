@@ -1,4 +1,4 @@
-"""The folder that the embedded server lives in: made once, whole or not at all, and its settings written at each start."""
+"""The folder that the embedded server lives in: made once, whole or not at all; who may connect, and where."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from linyue.postgres.faults import ServerCannotRun
 
 SUPERUSER = "postgres"
 ROLES = ("linyue_owner", "linyue_app", "linyue_projector")
-DATABASE = "linyue"
+VERSION_MAJOR = "18"
 # A socket's address holds 107 bytes and a zero on Linux, 103 on macOS.
 _SOCKET_BYTES_MAX = 103
 _SOCKET_NAME = ".s.PGSQL.5432"
@@ -23,28 +23,6 @@ _SETUP_SECONDS_MAX = 120
 
 # Only its own socket, and only by the operating system's word on who is at the other end.
 _HBA = "local all all peer map=linyue\n"
-
-# Run once in single-user mode, before anybody can connect.
-_BOOTSTRAP = """\
-CREATE ROLE linyue_owner LOGIN;
-CREATE ROLE linyue_app LOGIN;
-CREATE ROLE linyue_projector LOGIN;
-CREATE DATABASE linyue OWNER linyue_owner TEMPLATE template0;
-"""
-
-
-def make(folder: Path, account: Account) -> None:
-    """Makes the cluster beside `folder` and moves it there when it is whole: a start that was killed leaves nothing half done."""
-    if folder.exists():
-        return
-    growing = folder.with_name(folder.name + ".new")
-    if growing.exists():
-        shutil.rmtree(growing)
-    account.own(growing)
-    _run(account, growing, "initdb", "--pgdata", str(growing), *_INITDB)
-    _run(account, growing, "postgres", "--single", "-j", "-D", str(growing), "template1", script=_BOOTSTRAP)
-    growing.rename(folder)
-
 
 # The builtin locale sorts alike on every machine, whatever its system library says.
 _INITDB = (
@@ -58,12 +36,57 @@ _INITDB = (
     "--no-instructions",
 )
 
+# Run once in single-user mode, before anybody can connect. There, with -j, an empty line ends a statement.
+_BOOTSTRAP = """\
+CREATE ROLE linyue_owner LOGIN;
 
-def _run(account: Account, folder: Path, name: str, *arguments: str, script: str = "") -> None:
-    # In single-user mode with -j a statement ends with a semicolon and an empty line.
-    told = script.replace(";\n", ";\n\n")
-    command = account.command(program(name), *arguments, passing=(folder,))
-    done = subprocess.run(command, input=told, capture_output=True, text=True, timeout=_SETUP_SECONDS_MAX, check=False)
+CREATE ROLE linyue_app LOGIN;
+
+CREATE ROLE linyue_projector LOGIN;
+
+CREATE DATABASE linyue OWNER linyue_owner TEMPLATE template0;
+
+"""
+
+
+def make(folder: Path, account: Account) -> None:
+    """Makes the cluster where there is none; beside `folder`, moved there when whole: a killed start leaves no half."""
+    if folder.exists():
+        _check(folder, account)
+        return
+    growing = folder.with_name(folder.name + ".new")
+    if growing.exists():
+        shutil.rmtree(growing)
+    account.own(growing)
+    _run(account, growing, "initdb", "--pgdata", str(growing), *_INITDB)
+    _run(account, growing, "postgres", "--single", "-j", "-D", str(growing), "template1", told=_BOOTSTRAP)
+    growing.rename(folder)
+
+
+def _check(folder: Path, account: Account) -> None:
+    owner = folder.stat().st_uid
+    if owner != account.uid:
+        raise ServerCannotRun(
+            f"{folder} belongs to the user id {owner}, and PostgreSQL would run as {account.name} ({account.uid})."
+            " Start linyue as the user who started it first."
+        )
+    made_by = (folder / "PG_VERSION").read_text(encoding="ascii").strip()
+    if made_by != VERSION_MAJOR:
+        raise ServerCannotRun(
+            f"{folder} was made by PostgreSQL {made_by}, and this linyue carries {VERSION_MAJOR}. Export the log with"
+            " the linyue that made it, then import it into a new DATA folder."
+        )
+
+
+def _run(account: Account, folder: Path, name: str, *arguments: str, told: str = "") -> None:
+    done = subprocess.run(  # noqa: S603
+        account.command(program(name), *arguments, passing=(folder,)),
+        input=told,
+        capture_output=True,
+        text=True,
+        timeout=_SETUP_SECONDS_MAX,
+        check=False,
+    )
     # In single-user mode a statement that fails is only told, not answered with a code.
     if done.returncode != 0 or "ERROR:" in done.stderr:
         said = (done.stderr or done.stdout).strip()[-2000:]
@@ -73,8 +96,8 @@ def _run(account: Account, folder: Path, name: str, *arguments: str, script: str
 def admit_us(folder: Path, account: Account) -> None:
     """Says who may connect: the operating system user that we are, as any of the roles; nobody else."""
     us = client_name()
-    lines = [f'linyue "{us}" {role}\n' for role in (*ROLES, SUPERUSER)]
-    for name, text in (("pg_hba.conf", _HBA), ("pg_ident.conf", "".join(lines))):
+    names = "".join(f'linyue "{us}" {role}\n' for role in (*ROLES, SUPERUSER))
+    for name, text in (("pg_hba.conf", _HBA), ("pg_ident.conf", names)):
         fresh = folder / f"{name}.new"
         fresh.write_text(text, encoding="utf-8")
         fresh.chmod(0o600)
@@ -84,27 +107,37 @@ def admit_us(folder: Path, account: Account) -> None:
 
 
 def socket_folder(data: Path, account: Account) -> Path:
-    """DATA/socket, or where that is too long for a socket's address a short folder elsewhere, noted in DATA/socket-folder."""
+    """DATA/socket, or, where that is too long for a socket, a short folder elsewhere, noted in DATA/socket-folder."""
     near = data / "socket"
     if len(os.fsencode(near / _SOCKET_NAME)) <= _SOCKET_BYTES_MAX:
         account.own(near)
         return near
     note = data / "socket-folder"
-    if note.exists() and _is_ours(Path(note.read_text(encoding="utf-8")), account):
-        return Path(note.read_text(encoding="utf-8"))
+    if note.exists():
+        noted = Path(note.read_text(encoding="utf-8"))
+        if _is_ours(noted, account):
+            return noted
     short = Path(tempfile.mkdtemp(prefix="linyue-", dir=_short_place()))
     account.own(short)
     note.write_text(str(short), encoding="utf-8")
     return short
 
 
+def forget_socket_folder(data: Path) -> None:
+    """Removes the short folder that was made elsewhere, once the server has left it."""
+    note = data / "socket-folder"
+    if note.exists():
+        shutil.rmtree(note.read_text(encoding="utf-8"), ignore_errors=True)
+        note.unlink()
+
+
 def _short_place() -> str:
     place = os.environ.get("XDG_RUNTIME_DIR", "")
-    return place if 0 < len(place) <= 60 and Path(place).is_dir() else "/tmp"
+    return place if 0 < len(place) <= 60 and Path(place).is_dir() else "/tmp"  # noqa: S108
 
 
 def _is_ours(folder: Path, account: Account) -> bool:
-    """Whether a folder noted earlier can be trusted again: in a place open to all, anybody may have made one of that name."""
+    """Whether a folder noted earlier can be trusted: in a place open to all, anybody may have made one of that name."""
     try:
         at = folder.lstat()
     except FileNotFoundError:

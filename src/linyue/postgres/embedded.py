@@ -1,10 +1,9 @@
-"""A PostgreSQL server of linyue's own: lives in DATA, listens on a socket only, ends with the process that started it."""
+"""A PostgreSQL server of linyue's own: lives in DATA, listens on a socket alone, ends with who started it."""
 
 from __future__ import annotations
 
 import fcntl
 import os
-import signal
 import subprocess
 import time
 from pathlib import Path
@@ -24,14 +23,59 @@ _LOG_BYTES_MAX = 10_000_000
 
 
 class EmbeddedServer:
-    """The server of one DATA folder. Start it from the main thread: on Linux it ends when the thread that started it does."""
+    """The server of one DATA folder.
+
+    Start it from the main thread: on Linux it ends when the thread that started it does. Processes that are to live on
+    without it are spawned, not forked: a fork would keep DATA's lock.
+    """
 
     def __init__(self, data: Path, *, fsync: bool = True, max_connections: int = 100) -> None:
         self._data = data.absolute()
+        self._folder = self._data / "postgres"
         self._settings = {"fsync": "on" if fsync else "off", "max_connections": str(max_connections)}
         self._lock: IO[str] | None = None
         self._child: subprocess.Popen[bytes] | None = None
         self._socket = Path()
+
+    def start(self) -> Databases:
+        """Starts the server, or again one that died; makes its cluster where there is none. Blocks until it answers.
+
+        Raises DataFolderInUse while another linyue runs it, ServerCannotRun where it will not start.
+        """
+        if self.running:
+            return self.databases
+        try:
+            self._take_data()
+            account = server_account()
+            postmaster.end_left_behind(self._folder)
+            cluster.make(self._folder, account)
+            cluster.admit_us(self._folder, account)
+            self._socket = cluster.socket_folder(self._data, account)
+            self._run(account)
+        except OSError as error:
+            self.stop()
+            raise ServerCannotRun(f"PostgreSQL could not be started in {self._data}: {error}") from error
+        except BaseException:
+            self.stop()
+            raise
+        return self.databases
+
+    def stop(self) -> None:
+        """Shuts the server down fast, harder when it does not obey, and gives DATA free. May be called at any time."""
+        try:
+            if self._child is not None:
+                postmaster.end(self._child.pid, lambda: not self.running)
+                cluster.forget_socket_folder(self._data)
+        finally:
+            self._child = None
+            if self._lock is not None:
+                self._lock.close()
+                self._lock = None
+
+    @property
+    def running(self) -> bool:
+        """False before the start, after the stop, and where it died."""
+        return self._child is not None and self._child.poll() is None
 
     @property
     def pid(self) -> int:
@@ -50,44 +94,10 @@ class EmbeddedServer:
         """The addresses of the server's database."""
         return databases.embedded(self._socket)
 
-    @property
-    def running(self) -> bool:
-        """False before the start, after the stop, and where it died."""
-        return self._child is not None and self._child.poll() is None
-
-    def start(self) -> Databases:
-        """Starts the server, or again one that died; makes its cluster at the first start. Blocks until it answers."""
+    def _take_data(self) -> None:
         self._data.mkdir(mode=0o700, parents=True, exist_ok=True)
         if self._lock is None:
             self._lock = _locked(self._data)
-        try:
-            account = server_account()
-            postmaster.end_left_behind(self._folder)
-            cluster.make(self._folder, account)
-            cluster.admit_us(self._folder, account)
-            self._socket = cluster.socket_folder(self._data, account)
-            self._run(account)
-        except BaseException:
-            self.stop()
-            raise
-        return self.databases
-
-    def address(self, role: str, database: str) -> str:
-        """The address of any role and database of this server, for tests and for the superuser `postgres`."""
-        return databases.on_socket(self._socket, role, database)
-
-    def stop(self) -> None:
-        """Shuts the server down fast, harder when it does not obey, and gives DATA free."""
-        if self._child is not None:
-            postmaster.end(self._child.pid, lambda: self._child is None or self._child.poll() is not None)
-            self._child = None
-        if self._lock is not None:
-            self._lock.close()
-            self._lock = None
-
-    @property
-    def _folder(self) -> Path:
-        return self._data / "postgres"
 
     def _run(self, account: Account) -> None:
         until = time.monotonic() + _START_SECONDS_MAX
@@ -97,27 +107,26 @@ class EmbeddedServer:
                 self._child = self._spawn(account, log)
             if self._becomes_ready(until):
                 return
-            said = _since(self._data, begin)
+            said = _since(self._data, begin).strip()[-2000:]
             if self.running or _NOT_YET not in said or time.monotonic() > until:
-                raise ServerCannotRun(
-                    f"PostgreSQL did not start in {self._data}: {said[-2000:].strip() or 'it said nothing'}"
-                )
+                raise ServerCannotRun(f"PostgreSQL did not start in {self._data}: {said or 'it said nothing.'}")
             time.sleep(0.2)
 
     def _spawn(self, account: Account, log: IO[bytes]) -> subprocess.Popen[bytes]:
         options = self._settings | {
             "listen_addresses": "",
-            "unix_socket_directories": str(self._socket),
+            "unix_socket_directories": f'"{self._socket}"',
             "unix_socket_permissions": "0700",
             "log_timezone": "UTC",
             "timezone": "UTC",
         }
-        arguments = [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
-        command = account.command(
-            program("postgres"), "-D", str(self._folder), *arguments, passing=(self._folder, self._socket)
+        words = [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
+        passing = (self._folder, self._socket)
+        command = account.command(program("postgres"), "-D", str(self._folder), *words, passing=passing)
+        # A session of its own: Ctrl-C in a terminal is the parent's to answer, which stops the database last.
+        return subprocess.Popen(  # noqa: S603
+            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
         )
-        # A group of its own: Ctrl-C in a terminal is the parent's to answer, which stops the database last.
-        return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
 
     def _becomes_ready(self, until: float) -> bool:
         while self.running and time.monotonic() < until:
@@ -125,6 +134,15 @@ class EmbeddedServer:
                 return True
             time.sleep(_POLL_SECONDS)
         return False
+
+
+def running_databases(data: Path) -> Databases | None:
+    """The addresses of the server that another linyue runs in DATA right now; None where none does."""
+    folder = data.absolute() / "postgres"
+    found = postmaster.running(folder)
+    if found is None or not postmaster.ready(folder, found[0]):
+        return None
+    return databases.embedded(found[1])
 
 
 def _locked(data: Path) -> IO[str]:
@@ -137,7 +155,7 @@ def _locked(data: Path) -> IO[str]:
         holder = lock.read().strip() or "unknown"
         lock.close()
         raise DataFolderInUse(
-            f"{data} is in use by another linyue (process {holder}). Stop that one, or give this one a DATA folder of its own."
+            f"{data} is in use by another linyue (process {holder}). Stop that one, or give this one a DATA of its own."
         ) from None
     lock.truncate(0)
     lock.write(str(os.getpid()))

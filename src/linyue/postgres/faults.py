@@ -1,9 +1,10 @@
-"""What can be wrong with the database before the program serves: one tree, each message a sentence that says what to do.
+"""What can be wrong with the database before the program serves; each message is a sentence that says what to do.
 
 PostgresFault
 ├── DataFolderInUse       another process already runs the server of this DATA folder
 ├── ServerCannotRun       the embedded server cannot be set up, started or stopped here
 ├── ServerUnfit           the server that answers is too old, or its database is not in UTF-8
+├── NotMigrated           the database is not at the revision that this version of the program expects
 └── RolesMissing          the owner may not make the roles; the message holds the SQL to run
 """
 
@@ -22,6 +23,10 @@ class ServerCannotRun(PostgresFault):
 
 class ServerUnfit(PostgresFault):
     """The server that answers cannot carry the log: too old, or not in UTF-8."""
+
+
+class NotMigrated(PostgresFault):
+    """The database is not at the revision that this version of the program expects."""
 
 
 class RolesMissing(PostgresFault):

@@ -1,7 +1,7 @@
 """The step between linyue and PostgreSQL: becomes the server's account, then the server's program.
 
-Run as a script of its own (`python -I -S launch.py PLAN`), never imported for its effects: changing one's account and capabilities is
-only safe in a process that has nothing else to do. PLAN is JSON:
+Run as a script of its own (`python -I -S launch.py PLAN`): changing one's account and capabilities is only safe in a
+process that has nothing else to do. PLAN is JSON:
 
     command   the program's absolute path and its arguments
     parent    the pid that the program must not outlive
@@ -35,7 +35,7 @@ def main(plan: dict[str, Any]) -> NoReturn:
         _become(plan["uid"], plan["gid"], search=plan["search"])
     # After the change of account, which clears the wish to be signalled.
     _die_with_parent(plan["parent"])
-    os.execv(plan["command"][0], plan["command"])
+    os.execv(plan["command"][0], plan["command"])  # noqa: S606
 
 
 def _become(uid: int, gid: int, *, search: bool) -> None:
@@ -61,7 +61,7 @@ def _keep_only(capabilities: int) -> None:
 
 
 def _die_with_parent(parent: int) -> None:
-    """PostgreSQL shuts down fast (SIGINT) when linyue dies. Elsewhere than on Linux the next start ends what was left."""
+    """PostgreSQL shuts down fast (SIGINT) when linyue dies. Elsewhere than on Linux the next start ends it."""
     if sys.platform != "linux":
         return
     _prctl(_PR_SET_PDEATHSIG, signal.SIGINT)

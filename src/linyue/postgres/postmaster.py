@@ -1,4 +1,4 @@
-"""What PostgreSQL notes about itself in `postmaster.pid`, and how a server of ours is ended, be it our child or one left behind."""
+"""What PostgreSQL notes about itself in `postmaster.pid`, and how a server is ended, our child or one left behind."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from linyue.postgres.faults import ServerCannotRun
 _LINE_PID = 0
 _LINE_SOCKET_FOLDER = 4
 _LINE_STATUS = 7
-# Fast first: clients are sent away, a checkpoint is written. Then immediate: the next start recovers. Then the kernel's.
+# Fast first: clients sent away, a checkpoint written. Then immediate: the next start recovers. Then the kernel's.
 _SIGNALS_AND_SECONDS = ((signal.SIGINT, 30.0), (signal.SIGQUIT, 5.0), (signal.SIGKILL, 5.0))
 _POLL_SECONDS = 0.02
 
@@ -36,7 +36,7 @@ def running(folder: Path) -> tuple[int, Path] | None:
 
 
 def end_left_behind(folder: Path) -> None:
-    """Ends a server that outlived the linyue that started it; a stale note about one that is gone is PostgreSQL's own to clear."""
+    """Ends a server that outlived the linyue that started it; a stale note is PostgreSQL's own to clear."""
     found = running(folder)
     if found is not None:
         pid = found[0]
@@ -68,22 +68,23 @@ def _lines(folder: Path) -> list[str]:
 
 
 def _is_server_of(pid: int, folder: Path) -> bool:
-    """Whether `pid` really is a PostgreSQL on `folder`: after a crash or a reboot another process may bear that number."""
+    """Whether `pid` really is a PostgreSQL on `folder`: after a crash another process may bear that number."""
     words = _command_line(pid)
     if not words or Path(words[0]).name != "postgres" or "-D" not in words[:-1]:
         return False
     try:
-        return os.path.samefile(words[words.index("-D") + 1], folder)
+        return Path(words[words.index("-D") + 1]).samefile(folder)
     except FileNotFoundError:
         return False
 
 
 def _command_line(pid: int) -> list[str]:
-    """The words of a process's command; empty where there is no such process, or where it is dead and not yet collected."""
+    """The words of a process's command; empty where there is none, or where it is dead and not yet collected."""
     if Path("/proc/self").exists():
         try:
             return os.fsdecode(Path(f"/proc/{pid}/cmdline").read_bytes()).split("\0")
         except (FileNotFoundError, ProcessLookupError):
             return []
-    said = subprocess.run(["/bin/ps", "-o", "args=", "-p", str(pid)], capture_output=True, text=True, check=False)
+    command = ["/bin/ps", "-o", "args=", "-p", str(pid)]
+    said = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
     return said.stdout.split()
