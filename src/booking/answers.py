@@ -1,0 +1,133 @@
+"""What was answered to whom under which key, and how often a refusal was asked for again.
+
+Both are read and written in the desk's transaction, under the log's lock, and so hold within a batch and between processes.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple, TypeAlias
+
+import asyncpg
+
+from booking.messages import Answer, Outcome
+
+Connection: TypeAlias = "asyncpg.Connection[Any]"
+
+KEPT_DAYS = 30
+
+
+class Kept(NamedTuple):
+    """An answer as it is kept under (actor, key); `fingerprint` is that of the request's body."""
+
+    actor: str
+    key: str
+    fingerprint: bytes
+    answer: Answer
+
+
+class KnownRefusal(NamedTuple):
+    """A refusal that was written to the log at `position`, and its body."""
+
+    position: int
+    at: datetime
+    body: bytes
+
+
+_KNOWN = """
+SELECT asked.actor, asked.key, a.fingerprint, a.status, a.body, a.position
+FROM unnest($2::text[], $3::text[]) AS asked(actor, key)
+CROSS JOIN LATERAL (
+    SELECT * FROM booking.answers a WHERE a.subdistrict = $1 AND a.actor = asked.actor AND a.key = asked.key
+) a
+"""
+
+
+async def known(connection: Connection, subdistrict: str, keys: Sequence[tuple[str, str]]) -> list[Kept]:
+    """What was answered before to these (actor, key)."""
+    if not keys:
+        return []
+    actors, names = zip(*keys, strict=True)
+    rows = await connection.fetch(_KNOWN, subdistrict, list(actors), list(names))
+    return [
+        Kept(actor, key, fingerprint, Answer(outcome=Outcome(status), body=body, position=position))
+        for actor, key, fingerprint, status, body, position in rows
+    ]
+
+
+_KEEP = """
+INSERT INTO booking.answers (subdistrict, at, actor, key, fingerprint, status, body, position)
+SELECT $1, $2, * FROM unnest($3::text[], $4::text[], $5::bytea[], $6::smallint[], $7::bytea[], $8::bigint[])
+"""
+
+
+async def keep(connection: Connection, subdistrict: str, at: datetime, kept: Sequence[Kept]) -> None:
+    """Write down answers; they are kept for `KEPT_DAYS` days."""
+    await connection.execute(
+        _KEEP,
+        subdistrict,
+        at,
+        [k.actor for k in kept],
+        [k.key for k in kept],
+        [k.fingerprint for k in kept],
+        [int(k.answer.outcome) for k in kept],
+        [k.answer.body for k in kept],
+        [k.answer.position for k in kept],
+    )
+
+
+# In steps, so that no transaction is long.
+_FORGET = """
+DELETE FROM booking.answers WHERE ctid IN (
+    SELECT ctid FROM booking.answers WHERE subdistrict = $1 AND at < $2 LIMIT 1000
+)
+"""
+
+
+async def forget_before(connection: Connection, subdistrict: str, at: datetime) -> int:
+    """Delete up to 1,000 answers older than `at`; returns how many."""
+    return int((await connection.execute(_FORGET, subdistrict, at)).split()[-1])
+
+
+_KNOWN_REFUSALS = """
+SELECT digest, position, at, body FROM booking.refusals WHERE subdistrict = $1 AND digest = ANY($2::bytea[])
+"""
+
+
+async def known_refusals(
+    connection: Connection, subdistrict: str, digests: Sequence[bytes]
+) -> Mapping[bytes, KnownRefusal]:
+    """The last refusal of each request, by the request's sameness."""
+    rows = await connection.fetch(_KNOWN_REFUSALS, subdistrict, digests)
+    return {digest: KnownRefusal(position, at, body) for digest, position, at, body in rows}
+
+
+_KEEP_REFUSALS = """
+INSERT INTO booking.refusals (subdistrict, digest, position, at, body, count)
+SELECT $1, *, 1 FROM unnest($2::bytea[], $3::bigint[], $4::timestamptz[], $5::bytea[])
+ON CONFLICT (subdistrict, digest) DO UPDATE
+SET position = excluded.position, at = excluded.at, body = excluded.body, count = 1
+"""
+
+
+async def keep_refusals(connection: Connection, subdistrict: str, refusals: Mapping[bytes, KnownRefusal]) -> None:
+    """Write down refusals that were just written to the log."""
+    await connection.execute(
+        _KEEP_REFUSALS,
+        subdistrict,
+        list(refusals),
+        [refusal.position for refusal in refusals.values()],
+        [refusal.at for refusal in refusals.values()],
+        [refusal.body for refusal in refusals.values()],
+    )
+
+
+_COUNT = """
+UPDATE booking.refusals r SET count = r.count + more.times
+FROM unnest($2::bytea[], $3::bigint[]) AS more(digest, times)
+WHERE r.subdistrict = $1 AND r.digest = more.digest
+"""
+
+
+async def count_refusals(connection: Connection, subdistrict: str, times: Mapping[bytes, int]) -> None:
+    """Count refusals that were answered the same again."""
+    await connection.execute(_COUNT, subdistrict, list(times), list(times.values()))

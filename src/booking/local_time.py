@@ -1,0 +1,123 @@
+"""Half-open intervals, and a subdistrict's own days, opening hours and slot grid.
+
+Instants are aware and in UTC; days and times of day are those of the subdistrict's zone.
+"""
+
+from collections.abc import Iterable, Iterator
+from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
+from typing import Annotated
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+TimeOfDay = Annotated[str, msgspec.Meta(pattern=r"^([01]\d|2[0-3]):[0-5]\d$|^24:00$")]
+"""A local time of day as HH:MM; 24:00 is the end of the day."""
+
+
+class Interval(msgspec.Struct, frozen=True, order=True):
+    """From `start` up to but not including `end`."""
+
+    start: datetime
+    end: datetime
+
+    def overlaps(self, other: "Interval") -> bool:
+        return self.start < other.end and other.start < self.end
+
+    def contains(self, other: "Interval") -> bool:
+        return self.start <= other.start and other.end <= self.end
+
+    @property
+    def minutes(self) -> int:
+        return int((self.end - self.start).total_seconds() // 60)
+
+
+class Hours(msgspec.Struct, frozen=True, kw_only=True):
+    """Open on a weekday (1 Monday … 7 Sunday) from one local time to another."""
+
+    weekday: Annotated[int, msgspec.Meta(ge=1, le=7)]
+    opens: TimeOfDay
+    closes: TimeOfDay
+
+
+@lru_cache(maxsize=64)
+def zone_named(name: str) -> ZoneInfo:
+    """The time zone of this IANA name; raises `zoneinfo.ZoneInfoNotFoundError` where there is none."""
+    return ZoneInfo(name)
+
+
+def minutes_of(time_of_day: str) -> int:
+    """Minutes since midnight of an HH:MM."""
+    hours, minutes = time_of_day.split(":")
+    return int(hours) * 60 + int(minutes)
+
+
+def local_day(instant: datetime, zone: ZoneInfo) -> date:
+    """The subdistrict's calendar day in which an instant lies."""
+    return instant.astimezone(zone).date()
+
+
+def local_instant(day: date, minutes: int, zone: ZoneInfo) -> datetime:
+    """The instant (UTC) at which the clock on the wall shows so many minutes after midnight of a day."""
+    return (datetime.combine(day, time(), zone) + timedelta(minutes=minutes)).astimezone(UTC)
+
+
+def days_touched(interval: Interval, zone: ZoneInfo) -> tuple[str, ...]:
+    """Every local day (YYYY-MM-DD) of which the interval has an instant."""
+    first = local_day(interval.start, zone)
+    last = local_day(interval.end - timedelta(microseconds=1), zone)
+    return tuple(str(first + timedelta(days=n)) for n in range((last - first).days + 1))
+
+
+def months_of(days: Iterable[str]) -> tuple[str, ...]:
+    """The months (YYYY-MM) of these days, in order."""
+    return tuple(dict.fromkeys(day[:7] for day in days))
+
+
+def months_between(first: date, last: date) -> tuple[str, ...]:
+    """Every month (YYYY-MM) from one day's to another's, both included."""
+    count = (last.year - first.year) * 12 + last.month - first.month + 1
+    months = (divmod(first.year * 12 + first.month - 1 + n, 12) for n in range(count))
+    return tuple(f"{year:04d}-{month + 1:02d}" for year, month in months)
+
+
+def open_intervals(day: date, hours: Iterable[Hours], zone: ZoneInfo) -> list[Interval]:
+    """When it is open on a local day, in order."""
+    weekday = day.isoweekday()
+    return sorted(
+        Interval(local_instant(day, minutes_of(h.opens), zone), local_instant(day, minutes_of(h.closes), zone))
+        for h in hours
+        if h.weekday == weekday
+    )
+
+
+def grid(day: date, hours: Iterable[Hours], slot_minutes: int, zone: ZoneInfo) -> Iterator[Interval]:
+    """The slots of a local day: steps of `slot_minutes` from each opening, as many as fit before closing."""
+    step = timedelta(minutes=slot_minutes)
+    for open_ in open_intervals(day, hours, zone):
+        start = open_.start
+        while start + step <= open_.end:
+            yield Interval(start, start + step)
+            start += step
+
+
+def on_grid(interval: Interval, open_: Interval, slot_minutes: int) -> bool:
+    """Whether both ends stand on the grid that begins at this opening."""
+    step = timedelta(minutes=slot_minutes)
+    zero = timedelta()
+    return (interval.start - open_.start) % step == zero and (interval.end - open_.start) % step == zero
+
+
+def peak(taken: Iterable[tuple[Interval, int]], within: Interval) -> int:
+    """The most units taken at one instant of `within`, by a sweep over the ends of the intervals."""
+    changes: list[tuple[datetime, int]] = []
+    for interval, units in taken:
+        if interval.overlaps(within):
+            changes.append((interval.start, units))
+            changes.append((interval.end, -units))
+    most = now = 0
+    # At the same instant an end (negative) comes before a start: intervals are half-open.
+    for _, change in sorted(changes):
+        now += change
+        most = max(most, now)
+    return most

@@ -1,0 +1,1 @@
+"""The subdistrict's stations, spaces and rooms: what can be booked, and when it is open."""

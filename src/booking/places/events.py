@@ -1,0 +1,280 @@
+"""What can happen to the places of a subdistrict, and the states Subdistrict, Station, Space, Resource and Room."""
+
+from datetime import datetime
+from typing import Annotated
+
+import msgspec
+
+from booking.local_time import Hours, Interval
+from booking.messages import Event, Recorded, Refusal
+from booking.state import TagRange
+
+Slug = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,59}$")]
+Count = Annotated[int, msgspec.Meta(ge=1, le=100_000)]
+
+SUBDISTRICT = "subdistrict"
+
+
+def station_tag(station: str) -> str:
+    return f"station:{station}"
+
+
+def space_tag(space: str) -> str:
+    return f"space:{space}"
+
+
+def resource_tag(resource: str) -> str:
+    return f"resource:{resource}"
+
+
+def room_tag(room: str) -> str:
+    return f"room:{room}"
+
+
+def resource_day_tag(resource: str, day: str) -> str:
+    """What is taken of a resource on a local day (YYYY-MM-DD)."""
+    return f"resource:{resource}:{day}"
+
+
+def resource_days(resource: str, first: str, last: str | None) -> TagRange:
+    """Every day of a resource from `first` to `last`, both included; without `last`, all that lies ahead."""
+    # ":" stands just above the digits in byte order, so it ends every day, and "day:" every tag of that day.
+    return TagRange(
+        resource_day_tag(resource, first), f"resource:{resource}:{last}:" if last else f"resource:{resource}::"
+    )
+
+
+class Take(msgspec.Struct, frozen=True, kw_only=True):
+    """So many units of a resource."""
+
+    resource: Slug
+    units: Count = 1
+
+
+class Use(msgspec.Struct, frozen=True, kw_only=True):
+    """What a room serves as. One unit of the use takes `takes`; at most `units` can be booked at once."""
+
+    use: Annotated[str, msgspec.Meta(min_length=1, max_length=40)]
+    takes: tuple[Take, ...]
+    units: Count = 1
+    slot_minutes: Annotated[int, msgspec.Meta(ge=5, le=1440)] = 60
+    approval: bool = False
+
+
+class RoomDefinition(msgspec.Struct, frozen=True, kw_only=True):
+    """A room as the catalogue has it. No `hours` of its own: those of the house rules.
+
+    `buffer_minutes` is kept free after each booking; `sample` marks figures that are not the station's own (示例值).
+    """
+
+    name: str
+    station: Slug
+    space: Slug
+    uses: tuple[Use, ...]
+    hours: tuple[Hours, ...] = ()
+    buffer_minutes: Annotated[int, msgspec.Meta(ge=0, le=720)] = 0
+    seats: Count | None = None
+    sample: bool = False
+
+    def use_named(self, use: str) -> Use | None:
+        return next((u for u in self.uses if u.use == use), None)
+
+    def resources(self) -> tuple[str, ...]:
+        """Every resource that one of the uses takes."""
+        return tuple(dict.fromkeys(take.resource for use in self.uses for take in use.takes))
+
+
+class SubdistrictOpened(Event, frozen=True, kw_only=True, omit_defaults=True):
+    name: str
+    time_zone: str
+
+    def tags(self) -> tuple[str, ...]:
+        return (SUBDISTRICT,)
+
+
+class StationOpened(Event, frozen=True, kw_only=True, omit_defaults=True):
+    station: str
+    name: str
+    power: str
+    theme: str
+
+    def tags(self) -> tuple[str, ...]:
+        return (station_tag(self.station),)
+
+
+class SpaceOpened(Event, frozen=True, kw_only=True, omit_defaults=True):
+    space: str
+    station: str
+    name: str
+
+    def tags(self) -> tuple[str, ...]:
+        return (space_tag(self.space),)
+
+
+class ResourceOpened(Event, frozen=True, kw_only=True, omit_defaults=True):
+    resource: str
+    station: str
+    name: str
+    capacity: int
+
+    def tags(self) -> tuple[str, ...]:
+        return (resource_tag(self.resource),)
+
+
+class ResourceChanged(Event, frozen=True, kw_only=True, omit_defaults=True):
+    """The capacity changed; `cancels` are the bookings that staff gave up for it."""
+
+    resource: str
+    capacity: int
+    cancels: tuple[str, ...] = ()
+
+    def tags(self) -> tuple[str, ...]:
+        return (resource_tag(self.resource),)
+
+
+class RoomOpened(Event, frozen=True, kw_only=True, omit_defaults=True):
+    room: str
+    definition: RoomDefinition
+
+    def tags(self) -> tuple[str, ...]:
+        return (room_tag(self.room),)
+
+
+class RoomChanged(Event, frozen=True, kw_only=True, omit_defaults=True):
+    """The room has a new definition; `cancels` are the bookings that staff gave up for it."""
+
+    room: str
+    definition: RoomDefinition
+    cancels: tuple[str, ...] = ()
+
+    def tags(self) -> tuple[str, ...]:
+        return (room_tag(self.room),)
+
+
+class RoomClosed(Event, frozen=True, kw_only=True, omit_defaults=True):
+    """Closed from `start` up to `end`, or until further notice. `note` is the digest of a text in the vault."""
+
+    room: str
+    start: datetime
+    end: datetime | None = None
+    reason: str
+    note: str | None = None
+
+    def tags(self) -> tuple[str, ...]:
+        return (room_tag(self.room),)
+
+    def person_about(self) -> str | None:
+        return f"room:{self.room}"
+
+
+class RoomReopened(Event, frozen=True, kw_only=True, omit_defaults=True):
+    """Open again from `start` up to `end` (or for good), whatever closure covers that time."""
+
+    room: str
+    start: datetime
+    end: datetime | None = None
+
+    def tags(self) -> tuple[str, ...]:
+        return (room_tag(self.room),)
+
+
+class ChangeRefused(Refusal, frozen=True, kw_only=True, omit_defaults=True):
+    """A change of a room or a resource was refused, for bookings that it does not fit or for a rule."""
+
+    asked: str
+    room: str | None = None
+    resource: str | None = None
+
+    def tags(self) -> tuple[str, ...]:
+        return (f"refused:{room_tag(self.room)}",) if self.room else (f"refused:{resource_tag(self.resource or '')}",)
+
+
+class Subdistrict(msgspec.Struct, frozen=True, kw_only=True):
+    """The tenant. Its time zone never changes; empty until it is opened."""
+
+    name: str = ""
+    time_zone: str = ""
+
+    def evolve(self, recorded: Recorded) -> "Subdistrict":
+        match recorded.event:
+            case SubdistrictOpened(name=name, time_zone=time_zone):
+                return Subdistrict(name=name, time_zone=time_zone)
+        return self
+
+
+class Station(msgspec.Struct, frozen=True, kw_only=True):
+    opened: StationOpened | None = None
+
+    def evolve(self, recorded: Recorded) -> "Station":
+        return Station(opened=recorded.event) if isinstance(recorded.event, StationOpened) else self
+
+
+class Space(msgspec.Struct, frozen=True, kw_only=True):
+    opened: SpaceOpened | None = None
+
+    def evolve(self, recorded: Recorded) -> "Space":
+        return Space(opened=recorded.event) if isinstance(recorded.event, SpaceOpened) else self
+
+
+class Resource(msgspec.Struct, frozen=True, kw_only=True):
+    """What a booking takes up. A capacity of 0: it does not exist."""
+
+    name: str = ""
+    station: str = ""
+    capacity: int = 0
+
+    def evolve(self, recorded: Recorded) -> "Resource":
+        match recorded.event:
+            case ResourceOpened(name=name, station=station, capacity=capacity):
+                return Resource(name=name, station=station, capacity=capacity)
+            case ResourceChanged(capacity=capacity):
+                return Resource(name=self.name, station=self.station, capacity=capacity)
+        return self
+
+
+class Closure(msgspec.Struct, frozen=True, kw_only=True):
+    """A time for which it was decided that a room is closed or, later and within it, open again. No end: until further notice."""
+
+    start: datetime
+    end: datetime | None
+    closed: bool
+
+    def covers(self, piece: Interval) -> bool:
+        return self.start <= piece.start and (self.end is None or piece.end <= self.end)
+
+
+class Room(msgspec.Struct, frozen=True, kw_only=True):
+    """A place that can be booked, with its closures in the order in which they were decided: the last one that covers a time holds."""
+
+    room: str = ""
+    definition: RoomDefinition | None = None
+    closures: tuple[Closure, ...] = ()
+
+    def evolve(self, recorded: Recorded) -> "Room":
+        match recorded.event:
+            case RoomOpened(room=room, definition=definition) | RoomChanged(room=room, definition=definition):
+                return Room(room=room, definition=definition, closures=self.closures)
+            case RoomClosed(start=start, end=end):
+                return self._with(Closure(start=start, end=end, closed=True))
+            case RoomReopened(start=start, end=end):
+                return self._with(Closure(start=start, end=end, closed=False))
+        return self
+
+    def _with(self, closure: Closure) -> "Room":
+        return Room(room=self.room, definition=self.definition, closures=(*self.closures, closure))
+
+    def closure_over(self, interval: Interval) -> Closure | None:
+        """The closure that the interval runs into first; None where all of it is open."""
+        ends = {c.start for c in self.closures} | {c.end for c in self.closures if c.end}
+        cuts = sorted({interval.start, interval.end} | {cut for cut in ends if interval.start < cut < interval.end})
+        for piece in map(Interval, cuts, cuts[1:]):
+            last = next((c for c in reversed(self.closures) if c.covers(piece)), None)
+            if last is not None and last.closed:
+                return last
+        return None
+
+
+EVENTS: tuple[type[Event], ...] = (
+    SubdistrictOpened, StationOpened, SpaceOpened, ResourceOpened, ResourceChanged,
+    RoomOpened, RoomChanged, RoomClosed, RoomReopened, ChangeRefused,
+)  # fmt: skip

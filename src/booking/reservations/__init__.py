@@ -1,0 +1,1 @@
+"""Bookings: asked for, confirmed or refused, cancelled, checked in, closed out."""

@@ -1,0 +1,186 @@
+"""Every rule that judges a slot, as a function, in the order in which people are told.
+
+The same functions decide a request and draw the grid: they take states, and do not care who read them.
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from booking.local_time import (
+    Interval,
+    days_touched,
+    local_day,
+    local_instant,
+    minutes_of,
+    months_between,
+    on_grid,
+    open_intervals,
+    peak,
+)
+from booking.messages import Reason
+from booking.places.events import Resource, Room, RoomDefinition, Use, resource_day_tag
+from booking.reservations.events import PersonMonth, ResourceDay
+from booking.rules.events import HouseRules
+
+
+class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+    """A slot of a room's use that somebody asks for, or that the grid draws."""
+
+    definition: RoomDefinition
+    room: Room
+    use: Use
+    units: int
+    slot: Interval
+    attendees: int | None = None
+
+    def held(self) -> Interval:
+        """The slot and the buffer after it."""
+        return Interval(self.slot.start, self.slot.end + timedelta(minutes=self.definition.buffer_minutes))
+
+
+class Known(msgspec.Struct, frozen=True, kw_only=True):
+    """The states that a slot is judged by. `days` by `resource_day_tag`; `months` are the person's, None where no quota binds."""
+
+    rules: HouseRules
+    zone: ZoneInfo
+    resources: Mapping[str, Resource]
+    days: Mapping[str, ResourceDay]
+    months: tuple[PersonMonth, ...] | None = None
+
+
+Check = Callable[[Wanted, Known, datetime], Reason | None]
+
+
+def broken(wanted: Wanted, known: Known, now: datetime) -> tuple[Reason, ...]:
+    """Every rule that says no to this slot at `now`; empty where it can be had."""
+    return tuple(reason for check in CHECKS if (reason := check(wanted, known, now)))
+
+
+def units_at_most(use: Use, resources: Mapping[str, Resource]) -> int:
+    """How many units of a use can be booked at once in an empty room."""
+    return min(use.units, *(resources[take.resource].capacity // take.units for take in use.takes))
+
+
+def free_units(wanted: Wanted, known: Known, now: datetime) -> int:
+    """How many units of the use could still be booked in this slot, by what is taken alone."""
+    held = wanted.held()
+    left = (
+        (known.resources[take.resource].capacity - taken(take.resource, held, known, now)) // take.units
+        for take in wanted.use.takes
+    )
+    return max(0, min(wanted.use.units, *left))
+
+
+def taken(resource: str, held: Interval, known: Known, now: datetime) -> int:
+    """The most that live bookings take of a resource at one instant of the interval."""
+    holds = {
+        booking: hold
+        for day in days_touched(held, known.zone)
+        for booking, hold in known.days[resource_day_tag(resource, day)].holds.items()
+    }
+    intervals = ((hold.interval(now), hold.units_of(resource)) for hold in holds.values())
+    return peak(((interval, units) for interval, units in intervals if interval), held)
+
+
+def too_many_units(wanted: Wanted, known: Known, now: datetime) -> Reason | None:
+    limit = units_at_most(wanted.use, known.resources)
+    return Reason(rule="too_many_units", limit=limit, actual=wanted.units) if wanted.units > limit else None
+
+
+def too_many_people(wanted: Wanted, known: Known, now: datetime) -> Reason | None:
+    seats, people = wanted.definition.seats, wanted.attendees
+    if seats is None or people is None or people <= seats:
+        return None
+    return Reason(rule="too_many_people", limit=seats, actual=people)
+
+
+def in_the_past(wanted: Wanted, known: Known, now: datetime) -> Reason | None:
+    return Reason(rule="in_the_past") if wanted.slot.start <= now else None
+
+
+def too_soon(wanted: Wanted, known: Known, now: datetime) -> Reason | None:
+    lead = known.rules.book.lead_minutes_min
+    if wanted.slot.start <= now or wanted.slot.start - now >= timedelta(minutes=lead):
+        return None
+    return Reason(rule="too_soon", limit=lead, actual=Interval(now, wanted.slot.start).minutes)
+
+
+def too_long(wanted: Wanted, known: Known, now: datetime) -> Reason | None:
+    limit = known.rules.book.duration_minutes_max
+    return Reason(rule="too_long", limit=limit, actual=wanted.slot.minutes) if wanted.slot.minutes > limit else None
+
+
+def too_far_ahead(wanted: Wanted, known: Known, now: datetime) -> Reason | None:
+    book, day = known.rules.book, local_day(wanted.slot.start, known.zone)
+    released = local_instant(day - timedelta(days=book.ahead_days_max), minutes_of(book.release), known.zone)
+    if now >= released:
+        return None
+    days = (day - local_day(now, known.zone)).days
+    return Reason(rule="too_far_ahead", limit=book.ahead_days_max, actual=days, possible_from=released)
+
+
+def outside_hours(wanted: Wanted, known: Known, now: datetime) -> Reason | None:
+    opens = _open_on_day_of(wanted, known)
+    if any(open_.contains(wanted.slot) for open_ in opens):
+        return None
+    limit = " ".join(_as_text(open_, known.zone) for open_ in opens) or None
+    return Reason(rule="outside_hours", limit=limit, actual=_as_text(wanted.slot, known.zone))
+
+
+def off_grid(wanted: Wanted, known: Known, now: datetime) -> Reason | None:
+    around = next((o for o in _open_on_day_of(wanted, known) if o.contains(wanted.slot)), None)
+    if around is None or on_grid(wanted.slot, around, wanted.use.slot_minutes):
+        return None
+    return Reason(rule="off_grid", limit=wanted.use.slot_minutes, actual=wanted.slot.minutes)
+
+
+def room_closed(wanted: Wanted, known: Known, now: datetime) -> Reason | None:
+    closure = wanted.room.closure_over(wanted.slot)
+    return Reason(rule="room_closed", possible_from=closure.end) if closure else None
+
+
+def slot_taken(wanted: Wanted, known: Known, now: datetime) -> Reason | None:
+    """The figures are those of the resource that is shortest: its capacity, and what is taken of it."""
+    held = wanted.held()
+    short: list[tuple[int, Reason]] = []
+    for take in wanted.use.takes:
+        capacity, taken_ = known.resources[take.resource].capacity, taken(take.resource, held, known, now)
+        over = taken_ + take.units * wanted.units - capacity
+        # Asking for more than there is, with nothing taken, is `too_many_units` and no one's taking.
+        if over > 0 and taken_ > 0:
+            short.append((over, Reason(rule="slot_taken", limit=capacity, actual=taken_)))
+    return max(short, key=lambda pair: pair[0])[1] if short else None
+
+
+def quota_reached(wanted: Wanted, known: Known, now: datetime) -> Reason | None:
+    if known.months is None:
+        return None
+    lives = {booking: life for month in known.months for booking, life in month.lives.items()}
+    open_ = sum(life.is_live(now) for life in lives.values())
+    limit = known.rules.book.open_bookings_max
+    return Reason(rule="quota_reached", limit=limit, actual=open_) if open_ >= limit else None
+
+
+CHECKS: tuple[Check, ...] = (
+    in_the_past, too_soon, too_far_ahead, room_closed, outside_hours, off_grid, too_long,
+    too_many_units, too_many_people, slot_taken, quota_reached,
+)  # fmt: skip
+
+
+def person_months(rules: HouseRules, zone: ZoneInfo, now: datetime) -> tuple[str, ...]:
+    """The local months in which an open booking of a person can lie: from yesterday's to the farthest horizon's."""
+    today = local_day(now, zone)
+    return months_between(today - timedelta(days=1), today + timedelta(days=rules.ahead_days_ever))
+
+
+def _open_on_day_of(wanted: Wanted, known: Known) -> list[Interval]:
+    hours = wanted.definition.hours or known.rules.book.hours
+    return open_intervals(local_day(wanted.slot.start, known.zone), hours, known.zone)
+
+
+def _as_text(interval: Interval, zone: ZoneInfo) -> str:
+    start, end = interval.start.astimezone(zone), interval.end.astimezone(zone)
+    return f"{start:%H:%M}-{'24:00' if end.hour == end.minute == 0 else f'{end:%H:%M}'}"

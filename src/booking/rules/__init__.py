@@ -1,0 +1,1 @@
+"""The house rules that the office decided, version by version."""

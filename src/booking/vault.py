@@ -1,0 +1,67 @@
+"""Names and texts beside the log, encrypted, filed under the person they are about. To erase is to delete the rows.
+
+The log itself holds no name, number or free text; an event carries at most the HMAC of a text, whose key is only here.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple, TypeAlias
+
+import asyncpg
+import msgspec
+from cryptography.fernet import Fernet, MultiFernet
+
+from booking.messages import SealedText
+
+Connection: TypeAlias = "asyncpg.Connection[Any]"
+
+
+class Filed(NamedTuple):
+    """A text to be kept: `kind` says what it is (name, purpose, note)."""
+
+    id: str
+    person: str
+    kind: str
+    text: SealedText
+
+
+def text_id(command: str, kind: str) -> str:
+    """The id of a text that came with a command."""
+    return f"{command}:{kind}"
+
+
+def name_id(person: str) -> str:
+    """The id of a person's name."""
+    return f"{person}:name"
+
+
+_WRITE = """
+INSERT INTO booking.vault (subdistrict, at, id, person, kind, secret)
+SELECT $1, $2, * FROM unnest($3::text[], $4::text[], $5::text[], $6::bytea[])
+ON CONFLICT (subdistrict, id) DO NOTHING
+"""
+_READ = "SELECT id, secret FROM booking.vault WHERE subdistrict = $1 AND id = ANY($2::text[])"
+_ERASE = "DELETE FROM booking.vault WHERE subdistrict = $1 AND person = $2"
+
+
+class Vault:
+    """Seals and opens texts under the master keys of the settings: the first seals, all of them open, so that keys can rotate."""
+
+    def __init__(self, subdistrict: str, keys: Sequence[str]) -> None:
+        self.subdistrict = subdistrict
+        self._keys = MultiFernet([Fernet(key) for key in keys])
+
+    async def write(self, connection: Connection, at: datetime, filed: Sequence[Filed]) -> None:
+        """Keep texts. In the desk's transaction after the lock, never before: what is not decided leaves no text behind."""
+        secrets = [self._keys.encrypt(msgspec.json.encode(item.text)) for item in filed]
+        ids, people, kinds = [f.id for f in filed], [f.person for f in filed], [f.kind for f in filed]
+        await connection.execute(_WRITE, self.subdistrict, at, ids, people, kinds, secrets)
+
+    async def read(self, connection: Connection, ids: Iterable[str]) -> dict[str, SealedText]:
+        """The texts that are still kept, by id. Raises `cryptography.fernet.InvalidToken` where none of the keys opens one."""
+        rows = await connection.fetch(_READ, self.subdistrict, list(ids))
+        return {id_: msgspec.json.decode(self._keys.decrypt(secret), type=SealedText) for id_, secret in rows}
+
+    async def erase(self, connection: Connection, person: str) -> int:
+        """Delete all that is kept about a person; returns how many texts that were."""
+        return int((await connection.execute(_ERASE, self.subdistrict, person)).split()[-1])
