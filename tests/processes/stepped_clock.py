@@ -1,7 +1,7 @@
-"""Runs a scheduler while the wall clock that APScheduler reads steps back an hour; says how often it ticked after that.
+"""Runs a scheduler while the wall clock that APScheduler reads steps back an hour; says how often it ticked.
 
-`python stepped_clock.py` is a process of its own, because the clock is replaced under everything in it. With the argument
-`unwatched` the scheduler's watchdog is left out.
+`python stepped_clock.py` is a process of its own, because the clock is replaced under everything in it. With the
+argument `unwatched` the scheduler's watchdog is left out. It writes the number of ticks before the step and after it.
 """
 
 import asyncio
@@ -18,19 +18,26 @@ from linyue import scheduler
 from linyue.logs import log_to_stderr
 
 TICK_SECONDS = 0.2
-step = timedelta()
 
 
 class SteppingWall(datetime):
     """A datetime whose now can be set back."""
 
+    step = timedelta()
+
     @classmethod
     def now(cls, tz: tzinfo | None = None) -> "SteppingWall":
-        return cls.fromtimestamp(time.time(), tz) + step
+        return cls.fromtimestamp(time.time(), tz) + cls.step
 
 
-async def main() -> None:
-    global step
+class Unwatched(scheduler.Scheduler):
+    """Without the watchdog."""
+
+    async def _watch(self, scheduler: object) -> None:
+        await asyncio.sleep(3600)
+
+
+async def main(kind: type[scheduler.Scheduler]) -> None:
     ticks = 0
 
     async def nothing_due(now: datetime) -> list[scheduler.Due]:
@@ -41,33 +48,23 @@ async def main() -> None:
     async def ask(command: object) -> None:
         raise AssertionError(command)
 
-    watched = scheduler.Scheduler(
+    scheduled = kind(
         now=lambda: datetime.now(UTC),
         due=nothing_due,
         ask=ask,
-        lock=lambda: AlwaysHeld(True),
+        lock=lambda: nullcontext(True),
         tick_seconds=TICK_SECONDS,
     )
-    running = asyncio.create_task(watched.run())
+    running = asyncio.create_task(scheduled.run())
     await asyncio.sleep(5 * TICK_SECONDS)
-    before, step = ticks, timedelta(hours=-1)
+    before, SteppingWall.step = ticks, timedelta(hours=-1)
     await asyncio.sleep(15 * TICK_SECONDS)
     running.cancel()
     sys.stdout.write(f"{before} {ticks - before}\n")
-
-
-class AlwaysHeld(nullcontext[bool]):
-    """Nobody else ticks."""
-
-
-async def unwatched(_self: scheduler.Scheduler, _scheduler: object) -> None:
-    await asyncio.sleep(3600)
 
 
 if __name__ == "__main__":
     log_to_stderr("scheduler")
     for module in (apscheduler.schedulers.base, apscheduler.triggers.interval, apscheduler.executors.base):
         module.datetime = SteppingWall
-    if "unwatched" in sys.argv:
-        scheduler.Scheduler._watch = unwatched  # type: ignore[method-assign]
-    asyncio.run(main())
+    asyncio.run(main(Unwatched if "unwatched" in sys.argv else scheduler.Scheduler))

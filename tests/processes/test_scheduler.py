@@ -23,7 +23,7 @@ STEPPED_CLOCK = Path(__file__).with_name("stepped_clock.py")
 
 
 class Book:
-    """What is due, until somebody closes it out; remembers who was asked for. Stands for the read model and the desk."""
+    """What is due until it is closed out, and who was asked for: stands for the read model and the desk."""
 
     def __init__(self, *bookings: str) -> None:
         self.open = list(bookings)
