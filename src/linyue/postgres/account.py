@@ -58,10 +58,11 @@ class Account(msgspec.Struct, frozen=True):
         """
         plan: dict[str, Any] = {"command": [str(program), *arguments], "parent": os.getpid()}
         if self.other:
-            plan |= {"uid": self.uid, "gid": self.gid, "search": self._must_search((program, *passing))}
+            plan |= {"uid": self.uid, "gid": self.gid, "search": self.must_search((program, *passing))}
         return [sys.executable, "-I", "-S", str(Path(__file__).with_name("launch.py")), json.dumps(plan)]
 
-    def _must_search(self, paths: tuple[Path, ...]) -> bool:
+    def must_search(self, paths: tuple[Path, ...]) -> bool:
+        """Whether the account needs the capability to reach `paths`; raises ServerCannotRun where we cannot give it."""
         parents = (folder for path in paths for folder in path.parents)
         closed = next((folder for folder in parents if not self._may_enter(folder)), None)
         if closed is None:

@@ -107,9 +107,9 @@ def admit_us(folder: Path, account: Account) -> None:
 
 
 def socket_folder(data: Path, account: Account) -> Path:
-    """DATA/socket, or, where that is too long for a socket, a short folder elsewhere, noted in DATA/socket-folder."""
+    """DATA/socket, or, where no address can bear that, a short folder elsewhere, noted in DATA/socket-folder."""
     near = data / "socket"
-    if len(os.fsencode(near / _SOCKET_NAME)) <= _SOCKET_BYTES_MAX:
+    if _bearable(near):
         account.own(near)
         return near
     note = data / "socket-folder"
@@ -129,6 +129,12 @@ def forget_socket_folder(data: Path) -> None:
     if note.exists():
         shutil.rmtree(note.read_text(encoding="utf-8"), ignore_errors=True)
         note.unlink()
+
+
+def _bearable(folder: Path) -> bool:
+    """Whether a socket there has an address: a comma would begin another host, a quote end PostgreSQL's setting."""
+    path = folder / _SOCKET_NAME
+    return len(os.fsencode(path)) <= _SOCKET_BYTES_MAX and not set(',"') & set(str(path))
 
 
 def _short_place() -> str:

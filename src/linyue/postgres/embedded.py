@@ -147,7 +147,9 @@ def running_databases(data: Path) -> Databases | None:
 
 def _locked(data: Path) -> IO[str]:
     """The lock that one process holds on a DATA folder while it runs its server; it ends with the process."""
-    lock = (data / "linyue.lock").open("a+", encoding="ascii")
+    path = data / "linyue.lock"
+    lock = path.open("a+", encoding="ascii")
+    path.chmod(0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -28,19 +28,25 @@ def ready(folder: Path, pid: int) -> bool:
 
 def running(folder: Path) -> tuple[int, Path] | None:
     """The pid and the socket's folder of the server that runs in the cluster `folder`; None where none does."""
-    lines = _lines(folder)
-    if len(lines) <= _LINE_SOCKET_FOLDER or not lines[_LINE_PID].isdigit():
+    pid, lines = _noted_pid(folder), _lines(folder)
+    if pid is None or len(lines) <= _LINE_SOCKET_FOLDER or not _is_server_of(pid, folder):
         return None
-    pid = int(lines[_LINE_PID])
-    return (pid, Path(lines[_LINE_SOCKET_FOLDER])) if _is_server_of(pid, folder) else None
+    return pid, Path(lines[_LINE_SOCKET_FOLDER])
 
 
 def end_left_behind(folder: Path) -> None:
-    """Ends a server that outlived the linyue that started it; a stale note is PostgreSQL's own to clear."""
-    found = running(folder)
-    if found is not None:
-        pid = found[0]
+    """Ends a server that outlived the linyue that started it, and clears a note whose number another process now bears.
+
+    PostgreSQL would take that process for a server. A note of a process that is gone is its own to clear: it looks
+    whether anything still holds the old one's memory.
+    """
+    pid = _noted_pid(folder)
+    if pid is None:
+        return
+    if _is_server_of(pid, folder):
         end(pid, lambda: not _is_server_of(pid, folder))
+    elif _command_line(pid):
+        (folder / "postmaster.pid").unlink()
 
 
 def end(pid: int, ended: Callable[[], bool]) -> None:
@@ -58,6 +64,11 @@ def end(pid: int, ended: Callable[[], bool]) -> None:
                 return
             time.sleep(_POLL_SECONDS)
     raise ServerCannotRun(f"PostgreSQL, process {pid}, does not end. End it by hand and start again.")
+
+
+def _noted_pid(folder: Path) -> int | None:
+    lines = _lines(folder)
+    return int(lines[_LINE_PID]) if lines and lines[_LINE_PID].isdigit() else None
 
 
 def _lines(folder: Path) -> list[str]:
