@@ -15,7 +15,7 @@ from booking.messages import Command
 from booking.reservations.decide import CloseOut
 from linyue import scheduler
 from linyue.postgres import Databases
-from linyue.postgres.tick_lock import tick_lock
+from linyue.postgres.ticks import tick_lock
 from linyue.scheduler import Due, Scheduler, note_tick, tick_age_seconds
 
 NOW = datetime(2026, 12, 1, 6, 0, tzinfo=UTC)
