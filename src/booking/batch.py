@@ -35,7 +35,8 @@ EVENTS_MAX = 400
 class Subjects(Protocol):
     """What a batch needs of the list of subjects."""
 
-    FOLLOWERS: Iterable[Callable[[Recorded, State, datetime], list[Event]]]
+    @property
+    def FOLLOWERS(self) -> Iterable[Callable[[Recorded, State, datetime], list[Event]]]: ...  # noqa: N802 - a module's list
 
     def tags(self, ask: Ask, state: State, now: datetime) -> Iterable[str | TagRange]: ...
     def decide(self, ask: Ask, state: State, now: datetime) -> Decision: ...

@@ -18,7 +18,7 @@ import structlog
 from booking import answers, log
 from booking.batch import Batch, Spoilt, Subjects, Writes
 from booking.codec import Codec
-from booking.messages import Answer, Ask
+from booking.messages import Answer, Ask, derived_id
 from booking.state import NotRead, State, TagRange
 from booking.vault import Vault
 
@@ -342,6 +342,11 @@ class Desk:
 def new_command_id() -> str:
     """A command's id: 128 random bits in hex. Deciders make none; what they need is derived from this."""
     return secrets.token_hex(16)
+
+
+def new_person_id() -> str:
+    """A person's id: 100 random bits, as everything that people are known by in the log must be."""
+    return derived_id(new_command_id())
 
 
 def sealed_text_key() -> bytes:

@@ -29,9 +29,7 @@ WRITER_SETTINGS = {
     "default_transaction_isolation": "read committed",
     "application_name": "linyue desk",
 }
-"""Settings of a connection that appends. On PostgreSQL 17 and later `writer_settings` adds a transaction_timeout."""
-
-TRANSACTION_TIMEOUT = "15s"
+"""Settings of a connection that appends, beside `bound_transactions`."""
 
 
 class Head(NamedTuple):
@@ -88,6 +86,17 @@ def lock_key(subdistrict: str) -> int:
 # Two statements in one round trip. Each sees its own snapshot under READ COMMITTED, which is named in BEGIN: only what
 # starts after the lock is held sees what its last holder committed.
 _BEGIN_AND_LOCK = "BEGIN ISOLATION LEVEL READ COMMITTED; SELECT pg_advisory_xact_lock({key})"
+
+
+# A bound on the whole transaction, which came with PostgreSQL 17.
+_BOUND_TRANSACTIONS = "SET transaction_timeout = '15s'"
+_BOUND_SINCE = 17
+
+
+async def bound_transactions(connection: Connection) -> None:
+    """Have the server end a transaction of this connection that goes on too long, where it can."""
+    if connection.get_server_version().major >= _BOUND_SINCE:
+        await connection.execute(_BOUND_TRANSACTIONS)
 
 
 async def begin_and_lock(connection: Connection, subdistrict: str) -> None:

@@ -21,6 +21,7 @@ _NAMES = {
     "vault_keys": "LINYUE_VAULT_KEYS",
     "clock": "CLOCK",
     "speed": "SPEED",
+    "demo": "LINYUE_DEMO",
 }
 _SERVER = "the address of a PostgreSQL database: postgresql://user:password@host/database"
 # What a variable must be, where not every text will do.
@@ -34,6 +35,7 @@ _WANTED = {
     "LINYUE_VAULT_KEYS": "Fernet keys (44 characters of URL-safe base64 each), separated by commas",
     "CLOCK": "an instant with its offset, as 2026-12-01T08:00:00+08:00",
     "SPEED": "a number above 0 and at most 1000000",
+    "LINYUE_DEMO": "true or false",
 }
 # Their values never enter a message.
 _SECRET = frozenset({"LINYUE_DATABASE_URL", "LINYUE_OWNER_URL", "LINYUE_PROJECTOR_URL", "LINYUE_VAULT_KEYS"})
@@ -71,6 +73,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=_NAMES):
     """When a simulated clock starts; absent, the clock that DATA remembers, else the real one."""
     speed: Annotated[float, msgspec.Meta(gt=0, le=1_000_000)] | None = None
     """How many simulated seconds pass in one; absent, what DATA remembers, else 1."""
+
+    demo: bool = False
+    """Whether anyone may pick who to be; set by `linyue demo` for the processes that it starts."""
 
     @property
     def embedded(self) -> bool:

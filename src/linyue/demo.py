@@ -1,0 +1,129 @@
+"""The demo: Gumei, people to be, and a lived-in fortnight up to the first start; later starts go on from there."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import msgspec
+
+from booking.desk import new_person_id
+from booking.local_time import local_day, local_instant, zone_named
+from booking.messages import Role
+from booking.vault import Vault
+from linyue import catalogue, serving
+from linyue.clock import RealClock, SimulatedClock
+from linyue.demo_people import DemoPerson, known_demo_people, remember_demo_people
+from linyue.fortnight import DAYS, Fortnight
+from linyue.identity import Identity
+from linyue.postgres import Databases, engine
+from linyue.settings import Settings, vault_keys
+from linyue.shipped import catalogue_file
+from linyue.wiring import desk_of, name_people
+
+READY_FILE = "demo.json"
+STATIONS = ("wanyuan-1", "gulong-6", "pingji-5")
+# Part, role, name and stations of those whom a visitor can be.
+PARTS: tuple[tuple[str, Role, str, tuple[str, ...]], ...] = (
+    ("resident", "resident", "王秀英", ()),
+    ("resident2", "resident", "李建国", ()),
+    ("volunteer", "volunteer", "陈美华", STATIONS),
+    ("staff", "staff", "张敏", STATIONS),
+    ("auditor", "auditor", "周正", ()),
+    ("admin", "admin", "吴桂芳", ()),
+)
+NEIGHBOURS = (
+    "赵玉兰", "钱伟民", "孙丽萍", "周国强", "吴秀珍", "郑志明", "冯桂英", "陈小红", "褚建华", "卫文静",
+    "蒋德福", "沈佳怡", "韩美玲", "杨振华", "朱凤仙", "秦晓东", "尤雅琴", "许根宝",
+)  # fmt: skip
+
+Progress = Callable[[float], None]
+
+
+_INSTEAD = "Serve it with `linyue serve`, or give the demo a DATA or a database of its own."
+
+
+class LogInUse(Exception):
+    """The database holds a log that is no demo's; what to do is in the message."""
+
+
+def run(
+    settings: Settings, on_progress: Progress = lambda _: None, on_ready: Callable[[str], None] = lambda _: None
+) -> int:
+    """Make the demo where there is none, and serve it until told to stop; the exit code."""
+    settings = msgspec.structs.replace(settings, demo=True)
+
+    async def fill(databases: Databases) -> None:
+        await make(settings, databases, on_progress)
+
+    def ready(url: str) -> None:
+        announce(settings.data, url)
+        on_ready(url)
+
+    withdraw(settings.data)
+    try:
+        return serving.serve(settings, fill=fill, on_ready=ready)
+    finally:
+        withdraw(settings.data)
+
+
+async def make(settings: Settings, databases: Databases, on_progress: Progress = lambda _: None) -> None:
+    """Fill a new log with the demo; do nothing where its people are known.
+
+    The fortnight ends at `settings.clock`, or now. To be called after migrating and before the clock of DATA starts.
+    """
+    if known_demo_people(settings.data):
+        return
+    if await serving.last_instant(settings.subdistrict, databases) is not None:
+        raise LogInUse(f"The log of {settings.subdistrict} has begun, and not as a demo. {_INSTEAD}")
+    end = settings.clock or RealClock().now()
+    gumei = catalogue.read(catalogue_file())
+    zone = zone_named(gumei.subdistrict.time_zone)
+    begin = local_instant(local_day(end, zone) - timedelta(days=DAYS), 7 * 60, zone)
+    clock = SimulatedClock(begin, 0.0)
+    vault = Vault(settings.subdistrict, vault_keys(settings))
+    async with desk_of(settings.subdistrict, databases, vault, clock.now) as desk:
+        await catalogue.bring_in(gumei, desk.ask)
+        people, neighbours = await _make_people(settings, databases, vault, clock.now)
+        residents = tuple(person.person for person in people if person.role == "resident")
+        staff = next(person.person for person in people if person.role == "staff")
+        fortnight = Fortnight(
+            desk.ask, clock, gumei.subdistrict.time_zone, residents + neighbours, frozenset(residents), staff
+        )
+        await fortnight.live(end, on_progress)
+
+
+def announce(data: Path, url: str) -> None:
+    """Write `demo.json`: where the demo answers, and with which tokens. It is there only while the demo serves."""
+    tokens = {person.part: person.token for person in known_demo_people(data)}
+    path = data / READY_FILE
+    fresh = path.with_suffix(".new")
+    fresh.touch(mode=0o600)
+    fresh.write_bytes(msgspec.json.format(msgspec.json.encode({"url": url, "tokens": tokens}), indent=2))
+    fresh.replace(path)
+
+
+def withdraw(data: Path) -> None:
+    """Take `demo.json` away: the demo does not serve, or not yet."""
+    (data / READY_FILE).unlink(missing_ok=True)
+
+
+async def _make_people(
+    settings: Settings, databases: Databases, vault: Vault, now: Callable[[], datetime]
+) -> tuple[tuple[DemoPerson, ...], tuple[str, ...]]:
+    """Whom one can be, each with an account and a token, and the neighbours' ids; all have a name in the vault."""
+    accounts = engine(databases.app)
+    try:
+        identity = Identity(accounts, settings.subdistrict, now)
+        people = []
+        for part, role, name, stations in PARTS:
+            person = new_person_id()
+            await identity.open_account(person, role, stations)
+            token = await identity.issue_token(person, label=f"demo {part}")
+            people.append(DemoPerson(part=part, role=role, name=name, person=person, token=token, stations=stations))
+    finally:
+        await accounts.dispose()
+    neighbours = {new_person_id(): name for name in NEIGHBOURS}
+    names = {person.person: person.name for person in people} | neighbours
+    await name_people(settings.subdistrict, databases, vault, names, now())
+    remember_demo_people(settings.data, tuple(people))
+    return tuple(people), tuple(neighbours)

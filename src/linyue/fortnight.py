@@ -1,0 +1,180 @@
+"""A lived-in fortnight for the demo: residents book, come, cancel, stay away and are refused, all by real commands.
+
+It is the same whenever it is made: what people do is drawn from a hash, not from chance.
+"""
+
+import hashlib
+import heapq
+import itertools
+from collections.abc import Awaitable, Callable
+from datetime import date, datetime, timedelta
+from functools import partial
+
+import msgspec
+
+from booking.desk import new_command_id
+from booking.local_time import local_day, local_instant, zone_named
+from booking.messages import SYSTEM, Answer, Ask, Asker, Command, Outcome, Role
+from booking.places.decide import CloseRoom
+from booking.reservations.decide import (
+    ApproveBooking,
+    BookingView,
+    CancelBooking,
+    CheckIn,
+    CloseOut,
+    RejectBooking,
+    RequestBooking,
+    station_person,
+)
+from linyue.clock import SimulatedClock
+
+DAYS = 14
+REQUESTS_A_DAY = 26
+MAINTENANCE_WEEKDAY = 3
+# Room, use, minutes of a booking, whether it needs approval: where the neighbours go, the favourites more than once.
+PLACES = (
+    ("wanyuan-1-vitality", "乒乓球", 60),
+    ("wanyuan-1-vitality", "乒乓球", 60),
+    ("wanyuan-1-vitality", "乒乓球", 120),
+    ("wanyuan-1-vitality", "桌球", 60),
+    ("wanyuan-1-painting", "书画", 120),
+    ("wanyuan-1-sharing", "烘焙", 90),
+    ("wanyuan-1-hall", "整场", 120),
+    ("wanyuan-1-hall", "半场", 60),
+    ("gulong-6-ink", "书画", 120),
+    ("gulong-6-ink", "书画", 60),
+    ("gulong-6-dance", "舞蹈排练", 120),
+    ("gulong-6-dance", "瑜伽", 60),
+    ("gulong-6-children", "亲子共读", 60),
+    ("gulong-6-meeting", "整场", 120),
+    ("gulong-6-happy-reading", "阅读", 120),
+    ("pingji-5-painting", "书画", 120),
+    ("pingji-5-art", "书画展览", 180),
+    ("pingji-5-tea", "茶艺", 90),
+)
+
+Action = Callable[[], Awaitable[None]]
+
+
+class Fortnight:
+    """Lives through the days up to `end`, for the residents and the one member of staff given (ids of people)."""
+
+    def __init__(
+        self,
+        ask: Callable[[Ask], Awaitable[Answer]],
+        clock: SimulatedClock,
+        time_zone: str,
+        residents: tuple[str, ...],
+        idle: frozenset[str],
+        staff: str,
+    ) -> None:
+        self._ask_desk = ask
+        self._clock = clock
+        self._zone = zone_named(time_zone)
+        self._residents = residents
+        self._idle = idle
+        self._today = local_day(clock.now(), self._zone)
+        self._staff = Asker(id=staff, role="staff", channel="desk", scope="all")
+        self._agenda: list[tuple[datetime, int, Action]] = []
+        self._order = itertools.count()
+        self.commands = 0
+
+    async def live(self, end: datetime, on_progress: Callable[[float], None] = lambda _: None) -> None:
+        """Everything that happens before `end`, in the order of time. The clock stops at the last of it.
+
+        `on_progress` gets the part of the time that has passed, from 0 to 1.
+        """
+        self._today = local_day(end, self._zone)
+        begin = self._clock.now()
+        for number in range(DAYS + 1):
+            self._plan_day(self._today - timedelta(days=DAYS - number))
+        while self._agenda and self._agenda[0][0] < end:
+            at, _, action = heapq.heappop(self._agenda)
+            self._clock.move_to(max(at, self._clock.now()))
+            await action()
+            on_progress((self._clock.now() - begin) / (end - begin))
+
+    def _plan_day(self, day: date) -> None:
+        for number in range(REQUESTS_A_DAY):
+            # Most ask in the first minutes after the release at 08:00, the others through the day.
+            minutes = 8 * 60 + (number % 20 if number < 16 else 30 + 25 * (number - 16))
+            self._at(local_instant(day, minutes, self._zone), partial(self._request, day, number))
+        if day.isoweekday() == MAINTENANCE_WEEKDAY and day != self._today:
+            self._at(local_instant(day, 9 * 60 + 5, self._zone), partial(self._maintenance, day + timedelta(days=2)))
+
+    def _at(self, instant: datetime, action: Action) -> None:
+        heapq.heappush(self._agenda, (instant, next(self._order), action))
+
+    async def _request(self, day: date, number: int) -> None:
+        room, use, minutes = PLACES[_draw(len(PLACES), "place", day, number)]
+        ahead = _draw(8, "ahead", day, number)
+        resident = self._residents[_draw(len(self._residents), "who", day, number)]
+        if resident in self._idle:
+            # Those whom a visitor can be have a past and no open bookings: their quota is the visitor's.
+            if day == self._today:
+                return
+            ahead = 0
+        start_minutes = (14 if room == "pingji-5-tea" else 9 + _draw(10, "hour", day, number)) * 60
+        if room == "pingji-5-tea":
+            start_minutes = 13 * 60 + 90 * _draw(3, "hour", day, number)
+        start = local_instant(day + timedelta(days=ahead), start_minutes, self._zone)
+        command = RequestBooking(
+            room=room, use=use, start=start, end=start + timedelta(minutes=minutes), person=resident
+        )
+        answer = await self._ask(command, _as(resident, "resident"))
+        if answer.outcome is Outcome.DONE:
+            self._plan_booking(msgspec.json.decode(answer.body, type=BookingView), day, number)
+
+    def _plan_booking(self, booking: BookingView, day: date, number: int) -> None:
+        fate, now = _draw(20, "fate", day, number), self._clock.now()
+        approved = booking.state == "awaiting_approval"
+        if approved:
+            self._at(now + timedelta(hours=2), partial(self._decide_on, booking, rejected=fate == 7))
+        if fate < 3:
+            self._at(now + (booking.start - now) / 2, partial(self._cancel, booking))
+        elif fate < 18:
+            self._at(booking.start - timedelta(minutes=fate % 12), partial(self._check_in, booking))
+        due = booking.end if 3 <= fate < 18 else booking.start + timedelta(minutes=15)
+        self._at(due + timedelta(seconds=4), partial(self._close_out, booking))
+        self._at(booking.end + timedelta(seconds=4), partial(self._close_out, booking))
+
+    async def _decide_on(self, booking: BookingView, *, rejected: bool) -> None:
+        no = RejectBooking(booking=booking.id, reason="needed_by_station")
+        await self._ask(no if rejected else ApproveBooking(booking=booking.id), self._staff)
+
+    async def _cancel(self, booking: BookingView) -> None:
+        await self._ask(CancelBooking(booking=booking.id, reason="changed_plans"), _as(booking.person, "resident"))
+
+    async def _check_in(self, booking: BookingView) -> None:
+        await self._ask(CheckIn(booking=booking.id), _as(booking.person, "resident"))
+
+    async def _close_out(self, booking: BookingView) -> None:
+        await self._ask(CloseOut(booking=booking.id), SYSTEM)
+
+    async def _maintenance(self, day: date) -> None:
+        start = local_instant(day, 13 * 60, self._zone)
+        end = start + timedelta(hours=2)
+        await self._ask(CloseRoom(room="wanyuan-1-vitality", start=start, end=end, reason="maintenance"), self._staff)
+        meeting = local_instant(day, 19 * 60, self._zone)
+        own = RequestBooking(
+            room="gulong-6-meeting",
+            use="半场",
+            start=meeting,
+            end=meeting + timedelta(hours=1),
+            person=station_person("gulong-6"),
+        )
+        await self._ask(own, self._staff)
+
+    async def _ask(self, command: Command, asker: Asker) -> Answer:
+        self.commands += 1
+        return await self._ask_desk(Ask(id=new_command_id(), command=command, asker=asker))
+
+
+def _as(person: str, role: Role) -> Asker:
+    return Asker(id=person, role=role, channel="phone", scope="own")
+
+
+def _draw(sides: int, *what: object) -> int:
+    """A throw of a die with so many sides that falls the same way each time for the same question."""
+    digest = hashlib.sha256(repr(what).encode()).digest()
+    return int.from_bytes(digest[:4], "big") % sides
