@@ -3,10 +3,7 @@
 import os
 import re
 import signal
-import subprocess
-import sys
 import time
-from pathlib import Path
 
 import pytest
 from tests.processes.conftest import StartToy, Toy, eventually, exists
@@ -33,32 +30,6 @@ def test_both_workers_serve_on_one_port(start: StartToy) -> None:
         return seen == {toy.pid_of("worker 1"), toy.pid_of("worker 2")}
 
     eventually(both_answered)
-
-
-def test_a_killed_worker_is_replaced_while_the_other_serves(start: StartToy) -> None:
-    toy = start().wait_until_ready()
-    killed, other = toy.pid_of("worker 1"), toy.pid_of("worker 2")
-    os.kill(killed, signal.SIGKILL)
-    assert int(toy.get("/pid")[1]) == other
-    eventually(lambda: toy.pid_of("worker 1") != killed and toy.log.count('event=well child="worker 1"') == 2, toy.log)
-    assert re.search(rf'event=died child="worker 1" pid={killed} how=SIGKILL', toy.log)
-
-
-def test_a_killed_background_process_is_replaced(start: StartToy) -> None:
-    toy = start().wait_until_ready()
-    killed = toy.pid_of("background")
-    os.kill(killed, signal.SIGKILL)
-    eventually(lambda: not exists(killed))
-    before = count(toy)
-    eventually(lambda: toy.pid_of("background") != killed and count(toy) > before)
-
-
-def test_what_dies_in_a_row_is_started_less_and_less_often(start: StartToy) -> None:
-    toy = start(TOY_BACKGROUND="toy:ends_by_itself", TOY_WORKERS="1")
-    eventually(lambda: toy.log.count("event=died child=background") >= 4)
-    pauses = [float(pause) for pause in re.findall(r"how=\"exit 1\" again_in=([\d.]+)", toy.log)]
-    assert pauses[:4] == [0.1, 0.2, 0.4, 0.8]
-    assert toy.stop(within=5) == 0
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
@@ -146,26 +117,6 @@ def test_a_stuck_worker_does_not_outlive_its_parent(start: StartToy) -> None:
         eventually(lambda: not exists(toy.pid_of("worker 1")), seconds=8)
 
 
-def test_the_lifeline_alone_is_enough(tmp_path: Path) -> None:
-    """Where there is no PR_SET_PDEATHSIG: a worker whose parent lives on but closes the lifeline leaves in order."""
-    lifeline, ours = os.pipe()
-    our_pulse, pulse = os.pipe()
-    duty = (
-        f'{{"name":"background","target":"toy:background","parent":{os.getpid()},"lifeline_fd":{lifeline},'
-        f'"pulse_fd":{pulse},"grace_seconds":1,"streams_max":1}}'
-    )
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent), "TOY_DATA": str(tmp_path)}
-    command = [sys.executable, "-m", "linyue.worker", duty]
-    child = subprocess.Popen(command, env=environment, pass_fds=(lifeline, pulse), stderr=subprocess.DEVNULL)
-    os.close(lifeline)
-    assert os.read(our_pulse, 1) == b"."
-    os.close(ours)
-    assert child.wait(5) == 0
-    assert (tmp_path / "background.left").exists()
-    for fd in (our_pulse, pulse):
-        os.close(fd)
-
-
 def test_after_the_group_was_killed_a_new_start_serves(start: StartToy) -> None:
     toy = start().wait_until_ready()
     os.killpg(toy.process.pid, signal.SIGKILL)
@@ -183,24 +134,6 @@ def test_a_port_in_use_is_said_before_anything_starts(start: StartToy) -> None:
         == f"Port {toy.port} of 127.0.0.1 is in use: stop the server that answers there, or set another PORT.\n"
     )
     assert toy.get("/health/live") == (200, "live")
-
-
-def test_a_frozen_worker_is_replaced(start: StartToy) -> None:
-    toy = start(TOY_SILENCE="3").wait_until_ready()
-    frozen = toy.pid_of("worker 1")
-    os.kill(frozen, signal.SIGSTOP)
-    eventually(lambda: toy.pid_of("worker 1") != frozen, seconds=8)
-    assert not exists(frozen)
-    assert "silent, killing it" in toy.log
-
-
-def test_a_parent_that_was_frozen_itself_does_not_take_its_children_for_silent(start: StartToy) -> None:
-    toy = start(TOY_SILENCE="3").wait_until_ready()
-    os.killpg(toy.process.pid, signal.SIGSTOP)
-    time.sleep(5)
-    os.killpg(toy.process.pid, signal.SIGCONT)
-    time.sleep(3)
-    assert len(toy.pids()) == 3
 
 
 def test_a_killed_postgres_is_started_again_and_workers_reach_it(start: StartToy) -> None:

@@ -95,6 +95,14 @@ async def background() -> None:
         (DATA / "background.left").touch()
 
 
+async def blocks_for_ever() -> None:
+    """A background that blocks its loop, as a bug would, after it was well for a moment."""
+    await asyncio.sleep(0.5)
+    (DATA / "blocked").touch()
+    while True:
+        time.sleep(600)  # noqa: ASYNC251 - that is the point
+
+
 async def ends_by_itself() -> None:
     """A background that is faulty."""
 
