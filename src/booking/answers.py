@@ -1,6 +1,7 @@
 """What was answered to whom under which key, and how often a refusal was asked for again.
 
-Both are read and written in the desk's transaction, under the log's lock, and so hold within a batch and between processes.
+Both are read and written in the desk's transaction, under the log's lock, and so hold within a batch and between
+processes.
 """
 
 from collections.abc import Mapping, Sequence

@@ -49,7 +49,7 @@ class TooManyEvents(ValueError):
 
 
 class Spoilt(Exception):
-    """An event of this command broke a state that others in the batch share: the batch must be decided anew without it."""
+    """An event of this command broke a state that the batch shares: the others must be decided anew without it."""
 
 
 class Writes(msgspec.Struct, kw_only=True):
@@ -75,6 +75,7 @@ class Batch:
         state: State,
         head: int,
         now: datetime,
+        *,
         kept: Iterable[Kept] = (),
         refusals: Mapping[bytes, KnownRefusal] | None = None,
     ) -> None:

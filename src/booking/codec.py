@@ -36,7 +36,7 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class UnknownEvent(LookupError):
-    """The log holds an event of a type or version that this program does not know; a newer program wrote it: update this one."""
+    """The log holds an event of a type or version that this program does not know: a newer one wrote it."""
 
 
 class Codec:

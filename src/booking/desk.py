@@ -1,6 +1,7 @@
-"""The desk of a subdistrict: gathers the commands that wait into a batch, decides them under the log's lock, commits once, answers all.
+"""The desk of a subdistrict: the commands that wait are one batch, decided under the log's lock and committed at once.
 
-What a caller is told is true: an answer stands in the log; `NotDone` never will; `Unknown` may, and asking again with the same key tells.
+What a caller is told is true: an answer stands in the log; `NotDone` never will; `Unknown` may, and asking again with
+the same key tells.
 """
 
 import asyncio
@@ -58,7 +59,7 @@ class Unknown(DeskFault):
 
 
 class Waiting:
-    """A command in the queue, and the future of its answer. In a batch it is `decided` until that is known to be undone."""
+    """A command in the queue and the future of its answer; `decided` in a batch until that is known to be undone."""
 
     __slots__ = ("answer", "ask", "decided", "deferred", "tries")
 
@@ -169,8 +170,8 @@ class Desk:
             await self._drop_connection()
             for waiting in batch:
                 waiting.tell(error)
-        except Spoilt as error:
-            logger.error("batch_spoilt_by_a_command", error=repr(error.__cause__))
+        except Spoilt:
+            logger.exception("batch_spoilt_by_a_command")
             await self._drop_connection()
             await self._again([waiting for waiting in batch if not waiting.answer.done()])
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, log.LogForked) as error:
@@ -202,8 +203,8 @@ class Desk:
         head = await log.head(connection, self.subdistrict)
         now = self._now(head)
         state = State()
-        known = await self._read(connection, batch, state, now)
-        decisions = Batch(self._subjects, self._codec, state, head.position, now, *known)
+        kept, refusals = await self._read(connection, batch, state, now)
+        decisions = Batch(self._subjects, self._codec, state, head.position, now, kept=kept, refusals=refusals)
         answered = self._decide(batch, decisions)
         after = await self._write(connection, head, decisions.writes, now)
         if not await self._commit(connection, after):
@@ -227,7 +228,7 @@ class Desk:
     async def _read(
         self, connection: Connection, batch: list[Waiting], state: State, now: datetime
     ) -> tuple[list[answers.Kept], dict[bytes, answers.KnownRefusal]]:
-        """What the batch's commands need to have read, under the lock: tags in two rounds, answers and refusals before."""
+        """What the batch's commands need to have read, under the lock: tags in two rounds, answers, refusals."""
         keys = {(w.ask.asker.id, w.ask.key) for w in batch if w.ask.key is not None}
         kept = await answers.known(connection, self.subdistrict, sorted(keys))
         samenesses = {w.ask.sameness() for w in batch}
@@ -263,7 +264,7 @@ class Desk:
                 continue
             try:
                 answered.append((waiting, decisions.decide(waiting.ask)))
-                # From here on a caller who gives up is told `Unknown`: this and the look at `decided` are one step each.
+                # From here on a caller who gives up is told `Unknown`: this and the look at it are one step each.
                 waiting.decided = True
             except NotRead as error:
                 self._defer(waiting, error)
@@ -276,7 +277,7 @@ class Desk:
         return answered
 
     def _defer(self, waiting: Waiting, error: NotRead) -> None:
-        """A command before it in the batch changed what it needs to know: once, it is put at the head of the next batch."""
+        """A command before it in the batch changed what it needs to know: once, the next batch begins with it."""
         if waiting.deferred:
             logger.error("tag_not_named", command=type(waiting.ask.command).__name__, tag=str(error))
             waiting.tell(error)
@@ -286,7 +287,7 @@ class Desk:
         self._arrived.set()
 
     async def _write(self, connection: Connection, head: log.Head, writes: Writes, now: datetime) -> log.Head | None:
-        """All that the batch leaves behind, in the desk's transaction. Returns the new head; None where no event was made."""
+        """All that the batch leaves behind, in one transaction. Returns the new head; None where no event was made."""
         after = await log.append(connection, self.subdistrict, head, writes.entries) if writes.entries else None
         if writes.kept:
             await answers.keep(connection, self.subdistrict, now, writes.kept)
@@ -302,14 +303,14 @@ class Desk:
         """Whether the batch is in the log for good. No time-out and no cancel is ever put on COMMIT."""
         try:
             await connection.execute("COMMIT")
-            return True
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
             logger.warning("commit_without_answer", error=repr(error))
             await self._drop_connection()
-        return after is not None and await self._learn_the_truth(after)
+            return after is not None and await self._learn_the_truth(after)
+        return True
 
     async def _learn_the_truth(self, after: log.Head) -> bool:
-        """Under the lock, taken anew, no other writer is under way: what was sent is there with its hash, or never will be."""
+        """Under the lock, taken anew, no writer is under way: what was sent is there with its hash or never will be."""
         tries = 0
         while True:
             try:
@@ -319,12 +320,13 @@ class Desk:
                 # What is there may not be on disk yet. A later commit of our own that has returned proves that it is.
                 await log.prove_durable(connection)
                 await connection.execute("COMMIT")
-                return done
             except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
                 logger.warning("truth_not_learnt_yet", error=repr(error))
                 await self._drop_connection()
                 await asyncio.sleep(RETRY_SECONDS[min(tries, len(RETRY_SECONDS) - 1)])
                 tries += 1
+            else:
+                return done
 
     async def _wake(self, connection: Connection) -> None:
         try:

@@ -1,7 +1,7 @@
-"""The log in Postgres: lock it, read it by tag, append to it, follow it, check its chain. It knows bytes, tags and positions.
+"""The log in Postgres: lock it, read it by tag, append to it, follow it. It knows bytes, tags and positions.
 
 One log per subdistrict. Positions begin at 1 and have no gaps; each hash covers the hash before it and the row's bytes.
-All SQL of the log is here. The order of a writer is: BEGIN, lock, head, read, append, COMMIT (see `docs/architecture.md`).
+All SQL of the log is here. The order of a writer is: BEGIN, lock, head, read, append, COMMIT.
 """
 
 import hashlib
@@ -16,7 +16,7 @@ CHANNEL = "linyue_log"
 """The channel on which followers are woken; the payload is the subdistrict."""
 
 WRITER_SETTINGS = {
-    # With the statistics of a young log the planner would scan events instead of looking them up by tag: 1 ms becomes 150.
+    # With the statistics of a young log the planner would scan events and not look them up by tag: 1 ms becomes 150.
     "enable_seqscan": "off",
     "enable_bitmapscan": "off",
     "jit": "off",
@@ -157,7 +157,8 @@ async def read(
     return [Tagged(*row) for row in rows]
 
 
-# Events and tags in one statement. The primary key (subdistrict, position) is the fence: a writer that lost the lock fails here.
+# Events and tags in one statement. The primary key (subdistrict, position) is the fence: a writer that lost the lock
+# fails here.
 _APPEND = """
 WITH appended AS (
     INSERT INTO booking.events (subdistrict, position, data, hash)

@@ -76,7 +76,7 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
 class Asker(msgspec.Struct, frozen=True, kw_only=True):
     """Who asks, and how far the right to ask this reaches.
 
-    `own`: only what is the asker's own; `stations`: only what belongs to `stations`; `all`: everything of the subdistrict.
+    `own`: only what is the asker's own; `stations`: only what belongs to `stations`; `all`: all of the subdistrict.
     """
 
     id: str
@@ -106,7 +106,7 @@ class SealedText(msgspec.Struct, frozen=True, kw_only=True):
     key: bytes
 
     def digest(self) -> str:
-        """HMAC-SHA256 in hex: proves later that a kept text is the one that was sent, tells nothing once the key is gone."""
+        """HMAC-SHA256 in hex: proves that a kept text is the one that was sent, tells nothing once the key is gone."""
         return hmac.new(self.key, self.text.encode(), hashlib.sha256).hexdigest()
 
 
@@ -133,7 +133,7 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
         return text.digest() if text else None
 
     def sameness(self) -> bytes:
-        """Equal for the same command of the same asker, whatever its id, key and texts: what repeats of a refusal are counted under."""
+        """Equal for the same command of the same asker, whatever its id, key and texts: repeats are told by it."""
         plain = [self.asker.id, type(self.command).__name__, self.command]
         return hashlib.sha256(msgspec.json.encode(plain, order="sorted")).digest()
 
@@ -188,7 +188,10 @@ CODE_LENGTH = 8
 
 
 def derived_id(command: str, n: int = 0) -> str:
-    """The id of the n-th thing that a command makes: 100 bits of SHA-256 in Crockford's base 32, which has no i, l, o or u."""
+    """The id of the n-th thing that a command makes: 100 bits of SHA-256.
+
+    In Crockford's base 32, which has no i, l, o or u (https://www.crockford.com/base32.html).
+    """
     number = int.from_bytes(hashlib.sha256(f"{command}/{n}".encode()).digest(), "big")
     return "".join(_SYMBOLS[(number >> 5 * i) & 31] for i in range(ID_LENGTH))
 

@@ -1,4 +1,4 @@
-"""LIST 1: the subjects, in the order in which one may know another. The desk and the wiring know subjects only from here."""
+"""LIST 1: the subjects, in the order in which one may know another. Desk and wiring know subjects only from here."""
 
 from collections.abc import Callable, Iterable
 from datetime import datetime

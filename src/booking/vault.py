@@ -45,20 +45,26 @@ _ERASE = "DELETE FROM booking.vault WHERE subdistrict = $1 AND person = $2"
 
 
 class Vault:
-    """Seals and opens texts under the master keys of the settings: the first seals, all of them open, so that keys can rotate."""
+    """Seals and opens texts under the master keys of the settings: the first seals, all open, so keys can rotate."""
 
     def __init__(self, subdistrict: str, keys: Sequence[str]) -> None:
         self.subdistrict = subdistrict
         self._keys = MultiFernet([Fernet(key) for key in keys])
 
     async def write(self, connection: Connection, at: datetime, filed: Sequence[Filed]) -> None:
-        """Keep texts. In the desk's transaction after the lock, never before: what is not decided leaves no text behind."""
+        """Keep texts.
+
+        In the desk's transaction after the lock, never before: what is not decided leaves no text behind.
+        """
         secrets = [self._keys.encrypt(msgspec.json.encode(item.text)) for item in filed]
         ids, people, kinds = [f.id for f in filed], [f.person for f in filed], [f.kind for f in filed]
         await connection.execute(_WRITE, self.subdistrict, at, ids, people, kinds, secrets)
 
     async def read(self, connection: Connection, ids: Iterable[str]) -> dict[str, SealedText]:
-        """The texts that are still kept, by id. Raises `cryptography.fernet.InvalidToken` where none of the keys opens one."""
+        """The texts that are still kept, by id.
+
+        Raises `cryptography.fernet.InvalidToken` where none of the keys opens one.
+        """
         rows = await connection.fetch(_READ, self.subdistrict, list(ids))
         return {id_: msgspec.json.decode(self._keys.decrypt(secret), type=SealedText) for id_, secret in rows}
 

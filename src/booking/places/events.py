@@ -233,7 +233,10 @@ class Resource(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Closure(msgspec.Struct, frozen=True, kw_only=True):
-    """A time for which it was decided that a room is closed or, later and within it, open again. No end: until further notice."""
+    """A time for which it was decided that a room is closed or, later and within it, open again.
+
+    No end: until further notice.
+    """
 
     start: datetime
     end: datetime | None
@@ -244,7 +247,10 @@ class Closure(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Room(msgspec.Struct, frozen=True, kw_only=True):
-    """A place that can be booked, with its closures in the order in which they were decided: the last one that covers a time holds."""
+    """A place that can be booked, with its closures in the order in which they were decided.
+
+    The last one that covers a time holds.
+    """
 
     room: str = ""
     definition: RoomDefinition | None = None

@@ -42,7 +42,10 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Known(msgspec.Struct, frozen=True, kw_only=True):
-    """The states that a slot is judged by. `days` by `resource_day_tag`; `months` are the person's, None where no quota binds."""
+    """The states that a slot is judged by.
+
+    `days` by `resource_day_tag`; `months` are the person's, None where no quota binds.
+    """
 
     rules: HouseRules
     zone: ZoneInfo

@@ -50,7 +50,10 @@ from booking.state import State, TagRange
 
 
 class RequestBooking(Command, frozen=True, kw_only=True):
-    """Ask for `units` of a room's use. `use` may be left out where the room has one; `person` may be a station's name."""
+    """Ask for `units` of a room's use.
+
+    `use` may be left out where the room has one; `person` may be a station's name.
+    """
 
     room: str
     start: datetime
@@ -109,7 +112,7 @@ def station_person(station: str) -> str:
 
 
 def tags(ask: Ask, state: State, now: datetime) -> Iterable[str | TagRange]:
-    """What must have been read: first the room or the booking, then what the room's uses take on the days in question."""
+    """What must have been read: first the room or the booking, then what the use takes on the days in question."""
     match ask.command:
         case RequestBooking() as command:
             yield room_tag(command.room)

@@ -28,7 +28,7 @@ def person_month_tag(person: str, month: str) -> str:
 
 
 class _Touching(Event, frozen=True, kw_only=True, omit_defaults=True):
-    """What changes how long a booking holds its resources names them, the local days (buffers included) and the person."""
+    """What changes how long a booking holds its resources names them, the local days (with buffers) and the person."""
 
     booking: str
     room: str
@@ -106,7 +106,10 @@ class BookingCheckedIn(_Touching, frozen=True, kw_only=True, omit_defaults=True)
 
 
 class _ClosedOut(Event, frozen=True, kw_only=True, omit_defaults=True):
-    """Recorded of a slot that has passed. In force since its due instant, so no decision needs to find it by its resources."""
+    """Recorded of a slot that has passed.
+
+    In force since its due instant, so no decision needs to find it by its resources.
+    """
 
     booking: str
     room: str

@@ -1,4 +1,7 @@
-"""What bookings do when a place changes: a closure cancels them; a change that they do not fit is refused until it names them."""
+"""What bookings do when a place changes.
+
+A closure cancels them; a change that they do not fit is refused until it names them.
+"""
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
@@ -54,7 +57,7 @@ def tags(ask: Ask, state: State, now: datetime) -> Iterable[TagRange]:
 
 
 def follow(recorded: Recorded, state: State, now: datetime) -> list[Event]:
-    """The cancellations that an event of places leads to, or a ChangeRefused alone, which takes the whole command back."""
+    """The cancellations that an event of places leads to, or a ChangeRefused alone, which takes the command back."""
     match recorded.event:
         case RoomClosed(room=room, start=start, end=end):
             holds = _live_in_room(state, room, _room_days(state, room, start, end), now)
