@@ -70,9 +70,11 @@ async def last_instant(subdistrict: str, databases: Databases) -> datetime | Non
 
 
 def _environment(settings: Settings, databases: Databases) -> Mapping[str, str]:
-    """What children find the parent's database and keys by: to them it is a server that somebody named."""
+    """The parent's settings for its children, to whom an embedded server is one that somebody named."""
     return {
         **processes.environment_of(databases),
         "LINYUE_VAULT_KEYS": ",".join(vault_keys(settings)),
-        "LINYUE_DEMO": "true" if settings.demo else "false",
+        "LINYUE_SUBDISTRICT": settings.subdistrict,
+        "LINYUE_DEMO": str(settings.demo).lower(),
+        "DATA": str(settings.data.absolute()),
     }

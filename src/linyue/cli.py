@@ -1,0 +1,169 @@
+"""The command `linyue`: reads its arguments and settings, calls what does the work, says how it went."""
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import ParamSpec, TypeVar, get_args
+
+import msgspec
+import rich_click as click
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+
+from booking.messages import Role
+from linyue import demo as gumei
+from linyue import errands, serving
+from linyue.catalogue import CatalogueInvalid
+from linyue.clock import ClockMismatch
+from linyue.demo_people import known_demo_people
+from linyue.errands import Newcomer, PersonUnknown
+from linyue.logs import log_to_stderr
+from linyue.postgres import PostgresFault
+from linyue.processes import CannotServe
+from linyue.settings import Settings, SettingsInvalid, from_environment
+
+# Faults whose message is a sentence for whoever runs the command; anything else is a bug and shows where.
+FAULTS = (CannotServe, CatalogueInvalid, ClockMismatch, PersonUnknown, PostgresFault, SettingsInvalid, gumei.LogInUse)
+# "system" is the program itself.
+ROLES = tuple(role for role in get_args(Role) if role != "system")
+
+# What a program may read is alone on standard output.
+screen = Console(stderr=True, highlight=False)
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def _setting(name: str, help_: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """An option that stands for the setting of the same name, for one run."""
+    return click.option(f"--{name}", help=f"{help_} Else the variable {name.upper()}.")
+
+
+data = _setting("data", "The folder of all that is kept.")
+host = _setting("host", "The address to serve on.")
+port = _setting("port", "The port to serve on.")
+workers = _setting("workers", "How many processes answer HTTP.")
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="linyue")
+def main() -> None:
+    """Linyue 邻约 books the rooms and activities of neighbourhood service stations.
+
+    Settings come by the environment: LINYUE_DATABASE_URL names a PostgreSQL server; without it one of linyue's own runs
+    in the folder DATA.
+    """
+
+
+@main.command()
+@data
+@host
+@port
+@workers
+def serve(**options: str | None) -> None:
+    """Serve until Ctrl-C or SIGTERM. A second Ctrl-C does not wait for open requests."""
+    log_to_stderr("parent")
+    with _faults_said():
+        sys.exit(serving.serve(_read(options), on_ready=_say_ready))
+
+
+@main.command()
+@data
+@host
+@port
+@workers
+def demo(**options: str | None) -> None:
+    """Serve Gumei with a lived-in fortnight, made at the first start. Anyone may pick who to be."""
+    log_to_stderr("parent")
+    with _faults_said(), _progress("A fortnight at Gumei") as on_progress:
+        settings = _read(options)
+        sys.exit(gumei.run(settings, on_progress=on_progress, on_ready=partial(_say_demo_ready, settings)))
+
+
+@main.command()
+@data
+def migrate(**options: str | None) -> None:
+    """Bring the database to what this linyue expects. On a server of your own it needs LINYUE_OWNER_URL."""
+    with _faults_said():
+        errands.migrate(_read(options))
+        screen.print("The database is what this linyue expects.")
+
+
+@main.command()
+@click.option("--person", help="The id of somebody who is known; else the token is for somebody new.")
+@click.option("--role", type=click.Choice(ROLES), help="What somebody new may do.")
+@click.option("--name", help="The name of somebody new; it goes to the vault.")
+@click.option("--station", "stations", multiple=True, help="A station of somebody new; as often as there are stations.")
+@click.option("--label", default="linyue token", show_default=True, help="What the token is for.")
+@click.option("--days", type=click.IntRange(min=1), help="For how long; else until it is revoked.")
+@click.option("--json", "as_json", is_flag=True, help="The id and the token as JSON.")
+@data
+def token(
+    *,
+    person: str | None,
+    role: Role | None,
+    name: str | None,
+    stations: tuple[str, ...],
+    label: str,
+    days: int | None,
+    as_json: bool,
+    **options: str | None,
+) -> None:
+    """Make a bearer token. It is printed this once; only its hash is kept."""
+    if person is None and (role is None or name is None):
+        raise click.UsageError("Somebody new needs --role and --name; somebody known, --person.")
+    with _faults_said():
+        who = person or Newcomer(role=role, name=name, stations=stations)  # type: ignore[arg-type]
+        issued = errands.issue_token(_read(options), who, label, days)
+    click.echo(msgspec.json.encode(issued) if as_json else issued.token)
+    if not as_json:
+        screen.print(f"for the person {issued.person}")
+
+
+def _read(options: dict[str, str | None]) -> Settings:
+    given = {name.upper(): value for name, value in options.items() if value is not None}
+    return from_environment({**os.environ, **given})
+
+
+def _say_ready(url: str) -> None:
+    click.echo(f"Linyue 邻约 serves on {url}. Ctrl-C stops it.")
+
+
+def _say_demo_ready(settings: Settings, url: str) -> None:
+    _say_ready(url)
+    click.echo(f"Whom one can be, with a token each: {settings.data / gumei.READY_FILE}")
+    for person in known_demo_people(settings.data):
+        click.echo(f"  {person.part:<10} {person.name}")
+
+
+@contextmanager
+def _faults_said() -> Iterator[None]:
+    try:
+        yield
+    except FAULTS as fault:
+        screen.print(f"linyue: {fault}", style="red", markup=False)
+        sys.exit(getattr(fault, "exit_code", 1))
+
+
+@contextmanager
+def _progress(what: str) -> Iterator[Callable[[float], None]]:
+    """A bar that takes the part that is done, from 0 to 1: there from the first part on, gone when all is done."""
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
+    bar = Progress(*columns, console=screen, transient=True)
+    task = bar.add_task(what, total=1.0)
+
+    def show(part: float) -> None:
+        bar.update(task, completed=part)
+        # Only while there is something to show: what follows may serve for months.
+        bar.start() if part < 1.0 else bar.stop()
+
+    try:
+        yield show
+    finally:
+        bar.stop()
+
+
+if __name__ == "__main__":
+    main()

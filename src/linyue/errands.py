@@ -1,0 +1,76 @@
+"""What the command line does beside serving: it reaches the database, does one thing, and ends."""
+
+import asyncio
+from datetime import timedelta
+
+import msgspec
+
+from booking.desk import new_person_id
+from booking.messages import Role
+from booking.vault import Vault
+from linyue import postgres, wiring
+from linyue.clock import clock_of
+from linyue.identity import Identity
+from linyue.postgres import Databases, engine, reached
+from linyue.settings import Settings, vault_keys
+
+
+class PersonUnknown(Exception):
+    """Nobody has this id: give the id that `linyue token` printed, or leave it out to let somebody new in."""
+
+    def __init__(self, person: str) -> None:
+        super().__init__(f"Nobody has the id {person}. {self.__doc__}")
+
+
+class Issued(msgspec.Struct, frozen=True, kw_only=True):
+    """A token, told this once, and the id of whose it is."""
+
+    person: str
+    token: str
+
+
+class Newcomer(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody to be let in: the name goes to the vault; `stations` are those of a volunteer or of staff."""
+
+    role: Role
+    name: str
+    stations: tuple[str, ...] = ()
+
+
+def migrate(settings: Settings) -> None:
+    """Bring the database to what this program expects."""
+    with reached(settings) as databases:
+        asyncio.run(postgres.migrate(databases))
+
+
+def issue_token(settings: Settings, who: Newcomer | str, label: str, days: int | None) -> Issued:
+    """A bearer token for somebody new, or for a person with this id; without `days` it holds until it is revoked.
+
+    Raises PersonUnknown.
+    """
+    with reached(settings) as databases:
+        return asyncio.run(_issue_token(settings, databases, who, label, days))
+
+
+async def _issue_token(
+    settings: Settings, databases: Databases, who: Newcomer | str, label: str, days: int | None
+) -> Issued:
+    now = clock_of(settings.data).now
+    accounts = engine(databases.app)
+    try:
+        identity = Identity(accounts, settings.subdistrict, now)
+        person = who if isinstance(who, str) else await _let_in(settings, databases, identity, who)
+        if await identity.account(person) is None:
+            raise PersonUnknown(person)
+        until = now() + timedelta(days=days) if days is not None else None
+        return Issued(person=person, token=await identity.issue_token(person, label, until))
+    finally:
+        await accounts.dispose()
+
+
+async def _let_in(settings: Settings, databases: Databases, identity: Identity, who: Newcomer) -> str:
+    person = new_person_id()
+    vault = Vault(settings.subdistrict, vault_keys(settings))
+    await wiring.name_people(settings.subdistrict, databases, vault, {person: who.name}, clock_of(settings.data).now())
+    await identity.open_account(person, who.role, who.stations)
+    return person
