@@ -26,7 +26,7 @@ from linyue.clock import Clock, clock_of, remember
 from linyue.demo_people import DemoPerson, known_demo_people
 from linyue.identity import Identity
 from linyue.postgres import Databases, engine, external_databases
-from linyue.postgres.tick_lock import tick_lock
+from linyue.postgres.ticks import tick_lock
 from linyue.scheduler import Scheduler, note_tick
 from linyue.settings import Settings, from_environment, vault_keys
 from projections import due
