@@ -42,7 +42,8 @@ def plain_user() -> Iterator[pwd.struct_passwd]:
 
 def kinds(folder: Path) -> dict[Path, tuple[int, int, int]]:
     """Mode, owner and group of every folder above and of the folder itself."""
-    return {each: (at.st_mode, at.st_uid, at.st_gid) for each in (folder, *folder.parents) if (at := each.stat())}
+    looked = {each: each.stat() for each in (folder, *folder.parents)}
+    return {each: (at.st_mode, at.st_uid, at.st_gid) for each, at in looked.items()}
 
 
 def status_of(pid: int) -> dict[str, str]:

@@ -9,6 +9,7 @@ from linyue.postgres.faults import (
     RolesMissing,
     ServerCannotRun,
     ServerUnfit,
+    ServerUnreachable,
 )
 from linyue.postgres.migrations import check_revision, migrate, prepare
 from linyue.postgres.named import external_databases, reached
@@ -22,6 +23,7 @@ __all__ = [
     "RolesMissing",
     "ServerCannotRun",
     "ServerUnfit",
+    "ServerUnreachable",
     "check_revision",
     "engine",
     "external_databases",

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
-from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
 import asyncpg
 import msgspec
@@ -12,6 +13,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 APP = "linyue_app"
 PROJECTOR = "linyue_projector"
 OWNER = "linyue_owner"
+
+# Between the user's name and the host, or named after the question mark.
+_PASSWORD = re.compile(r"(//[^/?@:]*:)[^/?]*(?=@)|([?&]password=)[^&]*")
 
 
 class Databases(msgspec.Struct, frozen=True):
@@ -56,11 +60,10 @@ def external(app: str, projector: str | None, owner: str | None) -> Databases:
 
 def acting_as(address: str, role: str) -> str:
     """The address, on which every connection begins with `SET ROLE role` unless that is who logs in."""
-    parts = urlsplit(address)
-    settings = dict(parse_qsl(parts.query))
     if user_of(address) == role:
         return address
-    return urlunsplit(parts._replace(query=urlencode(settings | {"role": role})))
+    base, _, query = address.partition("?")
+    return f"{base}?{urlencode(dict(parse_qsl(query)) | {'role': role})}"
 
 
 def user_of(address: str) -> str | None:
@@ -72,7 +75,8 @@ def user_of(address: str) -> str | None:
 
 def password_of(address: str) -> str | None:
     """The password in an address, if there is one."""
-    password = urlsplit(address).password
+    parts = urlsplit(address)
+    password = parts.password or dict(parse_qsl(parts.query)).get("password")
     return unquote(password) if password else None
 
 
@@ -82,5 +86,4 @@ def engine(address: str, **options: object) -> AsyncEngine:
 
 
 def _shown(address: str) -> str:
-    password = password_of(address)
-    return address.replace(f":{quote(password)}@", ":…@").replace(f":{password}@", ":…@") if password else address
+    return _PASSWORD.sub(r"\1\2…", address)

@@ -3,6 +3,7 @@
 PostgresFault
 ├── DataFolderInUse       another process already runs the server of this DATA folder
 ├── ServerCannotRun       the embedded server cannot be set up, started or stopped here
+├── ServerUnreachable     the server that the settings name does not let us in
 ├── ServerUnfit           the server that answers is too old, or its database is not in UTF-8
 ├── NotMigrated           the database is not at the revision that this version of the program expects
 └── RolesMissing          the owner may not make the roles; the message holds the SQL to run
@@ -19,6 +20,10 @@ class DataFolderInUse(PostgresFault):
 
 class ServerCannotRun(PostgresFault):
     """The embedded server cannot be set up, started or stopped on this machine."""
+
+
+class ServerUnreachable(PostgresFault):
+    """The server that the settings name cannot be reached, or does not let us in."""
 
 
 class ServerUnfit(PostgresFault):

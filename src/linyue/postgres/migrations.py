@@ -10,16 +10,16 @@ from sqlalchemy import Connection, text
 
 from linyue.postgres import roles
 from linyue.postgres.databases import Databases, engine
-from linyue.postgres.faults import NotMigrated, PostgresFault, ServerUnfit
+from linyue.postgres.faults import NotMigrated, PostgresFault, ServerUnfit, ServerUnreachable
 from linyue.shipped import migrations_folder
 
 # Membership WITH INHERIT FALSE, SET TRUE came with 16.
 VERSION_MIN = 16
+_CONNECT_SECONDS_MAX = 10.0
 
 # Read models are schemas that the projector makes when it first runs; it may, and nobody else.
 DATABASE_GRANTS = """
 DO $$ BEGIN
-    EXECUTE format('REVOKE ALL ON DATABASE %I FROM PUBLIC', current_database());
     EXECUTE format('GRANT CONNECT ON DATABASE %I TO linyue_app', current_database());
     EXECUTE format('GRANT CONNECT, CREATE ON DATABASE %I TO linyue_projector', current_database());
 END $$
@@ -30,9 +30,6 @@ _PROJECTOR_DEFAULTS = """
 ALTER DEFAULT PRIVILEGES GRANT USAGE ON SCHEMAS TO linyue_app;
 ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO linyue_app;
 """
-
-# Held while a migration runs, so that two starts at once migrate one after the other. Ends with the transaction.
-_ONE_AT_A_TIME = "SELECT pg_advisory_xact_lock(hashtext('linyue migrations'))"
 
 # A migration that waits for a table in use gives up instead of making all others queue behind it.
 _LOCK_TIMEOUT = "SET LOCAL lock_timeout = '10s'"
@@ -51,11 +48,11 @@ async def prepare(databases: Databases) -> None:
 async def migrate(databases: Databases) -> None:
     """Does what is left to do, and nothing twice; a revision that fails leaves no trace.
 
-    Raises PostgresFault where there is no owner's address, ServerUnfit, RolesMissing.
+    Raises PostgresFault where there is no owner's address, ServerUnreachable, ServerUnfit, RolesMissing.
     """
     if databases.owner is None:
         raise PostgresFault("Migrations run as the owner of the tables: set LINYUE_OWNER_URL.")
-    connection = await asyncpg.connect(databases.owner)
+    connection = await _connected(databases.owner, "LINYUE_OWNER_URL")
     try:
         await _check_fitness(connection)
         await roles.ensure(connection, databases)
@@ -66,8 +63,11 @@ async def migrate(databases: Databases) -> None:
 
 
 async def check_revision(app: str) -> None:
-    """Raises ServerUnfit, or NotMigrated where the database is not at the revision that this program expects."""
-    connection = await asyncpg.connect(app)
+    """Raises NotMigrated where the database is not at the revision that this program expects.
+
+    Raises ServerUnreachable and ServerUnfit too.
+    """
+    connection = await _connected(app, "LINYUE_DATABASE_URL")
     try:
         await _check_fitness(connection)
         at = await connection.fetchval(_REVISION)
@@ -81,6 +81,14 @@ async def check_revision(app: str) -> None:
             f"The database is at revision {at or 'none'} and this linyue expects {expected}."
             " Run `linyue migrate` with LINYUE_OWNER_URL, or use the linyue that fits."
         )
+
+
+async def _connected(address: str, setting: str) -> asyncpg.Connection:
+    try:
+        return await asyncpg.connect(address, timeout=_CONNECT_SECONDS_MAX)
+    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        said = str(error) or type(error).__name__
+        raise ServerUnreachable(f"The database that {setting} names does not let us in: {said}") from error
 
 
 async def _check_fitness(connection: asyncpg.Connection) -> None:
@@ -98,7 +106,7 @@ async def _run_revisions(owner: str) -> None:
     owners = engine(owner)
     try:
         async with owners.begin() as connection:
-            for statement in (_LOCK_TIMEOUT, _ONE_AT_A_TIME, DATABASE_GRANTS):
+            for statement in (roles.ONE_AT_A_TIME, _LOCK_TIMEOUT, DATABASE_GRANTS):
                 await connection.execute(text(statement))
             await connection.run_sync(_upgrade)
     finally:
@@ -120,8 +128,10 @@ def _config() -> Config:
 
 
 async def _let_the_app_read(projector: str) -> None:
-    connection = await asyncpg.connect(projector)
+    connection = await _connected(projector, "LINYUE_PROJECTOR_URL")
     try:
-        await connection.execute(_PROJECTOR_DEFAULTS)
+        async with connection.transaction():
+            await connection.execute(roles.ONE_AT_A_TIME)
+            await connection.execute(_PROJECTOR_DEFAULTS)
     finally:
         await connection.close()

@@ -18,19 +18,21 @@ from linyue.postgres.faults import RolesMissing
 _IS_THERE = "SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = $1)"
 _MAY_ACT_AS = "SELECT pg_has_role($1::name, $2::name, 'SET')"
 
+# Held until the transaction ends, so that of two starts at once one prepares the database and the other finds it done.
+ONE_AT_A_TIME = "SELECT pg_advisory_xact_lock(hashtext('linyue migrations'))"
+
 # PostgreSQL's own default, RFC 7677's least.
 _SCRAM_ROUNDS = 4096
 
 
 async def ensure(owner: asyncpg.Connection, databases: Databases) -> None:
     """Makes what is missing of linyue_app and linyue_projector; where the owner may not, RolesMissing holds the SQL."""
-    wanted = [
-        statement
-        for address, role in ((databases.app, APP), (databases.projector, PROJECTOR))
-        for statement in await _missing(owner, address, role)
-    ]
+    wanted: list[tuple[str, str]] = []
     try:
         async with owner.transaction():
+            await owner.execute(ONE_AT_A_TIME)
+            for address, role in ((databases.app, APP), (databases.projector, PROJECTOR)):
+                wanted += await _missing(owner, address, role)
             for statement, secret in wanted:
                 await owner.execute(statement.replace("'…'", _literal(secret)))
     except (asyncpg.InsufficientPrivilegeError, asyncpg.UndefinedObjectError) as error:
