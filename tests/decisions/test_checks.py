@@ -100,6 +100,10 @@ def test_four_hours_are_too_long() -> None:
     asked(wish(end=f"{TODAY} 18:00")).then_refused_for(Reason(rule="too_long", limit=180, actual=240))
 
 
+def test_a_second_over_three_hours_is_too_long_beside_being_off_grid() -> None:
+    asked(wish(end=f"{TODAY} 17:00:01")).then_refused("off_grid", "too_long")
+
+
 def test_a_slot_that_runs_into_a_closure_is_refused_until_its_end() -> None:
     decided = asked(wish(), closed(f"{TODAY} 14:30", f"{TODAY} 18:00"))
     decided.then_refused_for(Reason(rule="room_closed", possible_from=local("2026-11-24 18:00")))
@@ -131,6 +135,12 @@ def test_a_closure_within_what_was_reopened_holds() -> None:
     asked(wish(), closed("2026-11-20 09:00", None), reopened, closed(f"{TODAY} 14:00", f"{TODAY} 15:00")).then_refused(
         "room_closed"
     )
+
+
+def test_two_closures_that_touch_are_told_as_one() -> None:
+    """`possible_from` is the first instant at which the room is open again, not the end of the first closure."""
+    decided = asked(wish(), closed(f"{TODAY} 14:00", f"{TODAY} 16:00"), closed(f"{TODAY} 16:00", f"{TODAY} 18:00"))
+    decided.then_refused_for(Reason(rule="room_closed", possible_from=local("2026-11-24 18:00")))
 
 
 def test_more_units_than_the_use_has_are_too_many() -> None:

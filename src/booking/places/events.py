@@ -242,8 +242,8 @@ class Closure(msgspec.Struct, frozen=True, kw_only=True):
     end: datetime | None
     closed: bool
 
-    def covers(self, piece: Interval) -> bool:
-        return self.start <= piece.start and (self.end is None or piece.end <= self.end)
+    def covers(self, instant: datetime) -> bool:
+        return self.start <= instant and (self.end is None or instant < self.end)
 
 
 class Room(msgspec.Struct, frozen=True, kw_only=True):
@@ -269,15 +269,23 @@ class Room(msgspec.Struct, frozen=True, kw_only=True):
     def _with(self, closure: Closure) -> "Room":
         return Room(room=self.room, definition=self.definition, closures=(*self.closures, closure))
 
-    def closure_over(self, interval: Interval) -> Closure | None:
-        """The closure that the interval runs into first; None where all of it is open."""
-        ends = {c.start for c in self.closures} | {c.end for c in self.closures if c.end}
-        cuts = sorted({interval.start, interval.end} | {cut for cut in ends if interval.start < cut < interval.end})
-        for piece in map(Interval, cuts, cuts[1:]):
-            last = next((c for c in reversed(self.closures) if c.covers(piece)), None)
-            if last is not None and last.closed:
-                return last
-        return None
+    def is_closed(self, instant: datetime) -> bool:
+        """Whether the last closure or reopening that covers this instant was a closure."""
+        last = next((c for c in reversed(self.closures) if c.covers(instant)), None)
+        return last is not None and last.closed
+
+    def closed_within(self, interval: Interval) -> datetime | None:
+        """The first instant of the interval at which the room is closed; None where all of it is open."""
+        return next((at for at in self._changes(interval.start) if at < interval.end and self.is_closed(at)), None)
+
+    def opens_after(self, instant: datetime) -> datetime | None:
+        """The first instant from this one on at which the room is not closed; None until further notice."""
+        return next((at for at in self._changes(instant) if not self.is_closed(at)), None)
+
+    def _changes(self, first: datetime) -> list[datetime]:
+        """This instant and each later one at which the room may begin to be closed or open, in order."""
+        edges = {edge for c in self.closures for edge in (c.start, c.end) if edge is not None and edge > first}
+        return [first, *sorted(edges)]
 
 
 EVENTS: tuple[type[Event], ...] = (

@@ -113,7 +113,11 @@ def too_soon(wanted: Wanted, known: Known, now: datetime) -> Reason | None:
 
 def too_long(wanted: Wanted, known: Known, now: datetime) -> Reason | None:
     limit = known.rules.book.duration_minutes_max
-    return Reason(rule="too_long", limit=limit, actual=wanted.slot.minutes) if wanted.slot.minutes > limit else None
+    length = wanted.slot.end - wanted.slot.start
+    if length <= timedelta(minutes=limit):
+        return None
+    # Minutes that have begun: the figure of what is too long is above the limit.
+    return Reason(rule="too_long", limit=limit, actual=-(-length // timedelta(minutes=1)))
 
 
 def too_far_ahead(wanted: Wanted, known: Known, now: datetime) -> Reason | None:
@@ -141,8 +145,8 @@ def off_grid(wanted: Wanted, known: Known, now: datetime) -> Reason | None:
 
 
 def room_closed(wanted: Wanted, known: Known, now: datetime) -> Reason | None:
-    closure = wanted.room.closure_over(wanted.slot)
-    return Reason(rule="room_closed", possible_from=closure.end) if closure else None
+    closed = wanted.room.closed_within(wanted.slot)
+    return Reason(rule="room_closed", possible_from=wanted.room.opens_after(closed)) if closed else None
 
 
 def slot_taken(wanted: Wanted, known: Known, now: datetime) -> Reason | None:
