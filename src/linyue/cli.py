@@ -13,6 +13,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
 from booking.messages import Role
+from booking.verify import Checkpoint, Report
+from booking.verify import Progress as Proved
 from linyue import demo as gumei
 from linyue import errands, serving
 from linyue.catalogue import CatalogueInvalid
@@ -120,6 +122,48 @@ def token(
     click.echo(msgspec.json.encode(issued) if as_json else issued.token)
     if not as_json:
         screen.print(f"for the person {issued.person}")
+
+
+@main.command()
+@click.option("--checkpoint", help="What an earlier proof printed, kept elsewhere: shows what a log alone cannot.")
+@click.option("--json", "as_json", is_flag=True, help="The report as JSON.")
+@data
+def verify(*, checkpoint: str | None, as_json: bool, **options: str | None) -> None:
+    """Prove the log from its bytes: chain, order, tags, nothing overbooked. Exits with 1 where something is wrong."""
+    kept = _checkpoint(checkpoint)
+    with _faults_said(), _progress("Reading the log") as show:
+        report = errands.verify(_read(options), lambda at: show(_part(at)), kept)
+    if as_json:
+        click.echo(msgspec.json.encode(report))
+    else:
+        _tell(report)
+    sys.exit(0 if report.ok else 1)
+
+
+def _checkpoint(text: str | None) -> Checkpoint | None:
+    try:
+        return Checkpoint.parse(text) if text is not None else None
+    except ValueError as wrong:
+        raise click.BadParameter(str(wrong), param_hint="--checkpoint") from wrong
+
+
+def _part(at: Proved) -> float:
+    """How much of the proof is done: the events are the first half, the tag index the second."""
+    return (at.done / max(at.total, 1) + (at.stage == "tags")) / 2
+
+
+def _tell(report: Report) -> None:
+    click.echo(
+        f"{report.subdistrict}: {report.events:,} events, {report.tags:,} tags, {report.bookings:,} bookings,"
+        f" up to {report.checkpoint}"
+    )
+    for sentence in report.proved:
+        click.echo(f"  proved: {sentence}")
+    for finding in report.findings:
+        click.echo(f"  wrong at {finding.position}: {finding.kind}: {finding.message}")
+    if report.found > len(report.findings):
+        click.echo(f"  and {report.found - len(report.findings):,} more like these")
+    click.echo("Nothing is wrong." if report.ok else f"{report.found:,} things are wrong; the first is where to look.")
 
 
 def _read(options: dict[str, str | None]) -> Settings:

@@ -1,6 +1,7 @@
 """What the command line does beside serving: it reaches the database, does one thing, and ends."""
 
 import asyncio
+from collections.abc import Callable
 from datetime import timedelta
 
 import msgspec
@@ -8,6 +9,8 @@ import msgspec
 from booking.desk import new_person_id
 from booking.messages import Role
 from booking.vault import Vault
+from booking.verify import Checkpoint, Progress, Report
+from booking.verify import verify as proof_of
 from linyue import postgres, wiring
 from linyue.clock import clock_of
 from linyue.identity import Identity
@@ -41,6 +44,22 @@ def migrate(settings: Settings) -> None:
     """Bring the database to what this program expects."""
     with reached(settings) as databases:
         asyncio.run(postgres.migrate(databases))
+
+
+def verify(settings: Settings, on_progress: Callable[[Progress], None], checkpoint: Checkpoint | None) -> Report:
+    """Prove the log, as far as it can be proved from itself and a checkpoint kept elsewhere."""
+    with reached(settings) as databases:
+        return asyncio.run(_verify(settings, databases, on_progress, checkpoint))
+
+
+async def _verify(
+    settings: Settings, databases: Databases, on_progress: Callable[[Progress], None], checkpoint: Checkpoint | None
+) -> Report:
+    connection = await wiring.writer(databases)
+    try:
+        return await proof_of(connection, settings.subdistrict, on_progress, checkpoint)
+    finally:
+        await connection.close()
 
 
 def issue_token(settings: Settings, who: Newcomer | str, label: str, days: int | None) -> Issued:
