@@ -31,10 +31,9 @@ PARTS: tuple[tuple[str, Role, str, tuple[str, ...]], ...] = (
     ("auditor", "auditor", "周正", ()),
     ("admin", "admin", "吴桂芳", ()),
 )
-NEIGHBOURS = (
-    "赵玉兰", "钱伟民", "孙丽萍", "周国强", "吴秀珍", "郑志明", "冯桂英", "陈小红", "褚建华", "卫文静",
-    "蒋德福", "沈佳怡", "韩美玲", "杨振华", "朱凤仙", "秦晓东", "尤雅琴", "许根宝",
-)  # fmt: skip
+_SURNAMES = ("赵", "钱", "孙", "周", "郑", "冯", "沈", "韩")
+_GIVEN_NAMES = ("玉兰", "伟民", "丽萍", "国强", "秀珍", "小红", "佳怡", "晓东")
+NEIGHBOURS = tuple(surname + given for surname in _SURNAMES for given in _GIVEN_NAMES)
 
 Progress = Callable[[float], None]
 

@@ -29,7 +29,7 @@ from booking.reservations.decide import (
 from linyue.clock import SimulatedClock
 
 DAYS = 14
-REQUESTS_A_DAY = 26
+REQUESTS_A_DAY = 40
 MAINTENANCE_WEEKDAY = 3
 # Room, use, minutes of a booking, whether it needs approval: where the neighbours go, the favourites more than once.
 PLACES = (
@@ -97,7 +97,7 @@ class Fortnight:
     def _plan_day(self, day: date) -> None:
         for number in range(REQUESTS_A_DAY):
             # Most ask in the first minutes after the release at 08:00, the others through the day.
-            minutes = 8 * 60 + (number % 20 if number < 16 else 30 + 25 * (number - 16))
+            minutes = 8 * 60 + (number if number < 24 else 30 + 40 * (number - 24))
             self._at(local_instant(day, minutes, self._zone), partial(self._request, day, number))
         if day.isoweekday() == MAINTENANCE_WEEKDAY and day != self._today:
             self._at(local_instant(day, 9 * 60 + 5, self._zone), partial(self._maintenance, day + timedelta(days=2)))

@@ -13,9 +13,6 @@ from functools import partial
 from typing import Any
 
 import asyncpg
-from projections.projector import Follower
-from projections.questions import QUESTIONS
-from projections.reading import Reader
 
 from booking import log, subjects
 from booking.codec import Codec
@@ -30,6 +27,9 @@ from linyue.postgres.ticks import tick_lock
 from linyue.scheduler import Scheduler, note_tick
 from linyue.settings import Settings, from_environment, vault_keys
 from projections import due
+from projections.projector import follow_all
+from projections.questions import QUESTIONS
+from projections.reading import Reader
 
 # Of each worker: readers of one page or answer at a time, beside the desk's own connection.
 POOL_MAX = 8
@@ -113,17 +113,14 @@ async def background() -> None:
     if databases is None:
         raise RuntimeError("the background process finds its database by LINYUE_DATABASE_URL, which its parent sets")
     clock = clock_of(settings.data)
-    async with wire(settings, databases, clock) as parts, asyncio.TaskGroup() as tasks:
-        for follower in followers(settings.subdistrict, databases):
-            tasks.create_task(follower.run(), name=f"follower {follower.name}")
-        tasks.create_task(scheduler(parts, databases).run(), name="scheduler")
-        tasks.create_task(_remember_clock(settings, clock), name="clock")
-
-
-def followers(subdistrict: str, databases: Databases) -> list[Follower]:
-    """One for each question that people ask."""
-    codec = codec_of(subdistrict)
-    return [Follower(question, subdistrict, databases.projector, codec) for question in QUESTIONS]
+    projector = engine(databases.projector, pool_size=len(QUESTIONS) + 1, max_overflow=0)
+    try:
+        async with wire(settings, databases, clock) as parts, asyncio.TaskGroup() as tasks:
+            tasks.create_task(follow_all(projector, codec_of(settings.subdistrict), QUESTIONS), name="followers")
+            tasks.create_task(scheduler(parts, databases).run(), name="scheduler")
+            tasks.create_task(_remember_clock(settings, clock), name="clock")
+    finally:
+        await projector.dispose()
 
 
 def scheduler(parts: Parts, databases: Databases) -> Scheduler:
