@@ -55,6 +55,7 @@ def verify(settings: Settings, on_progress: Callable[[Progress], None], checkpoi
 async def _verify(
     settings: Settings, databases: Databases, on_progress: Callable[[Progress], None], checkpoint: Checkpoint | None
 ) -> Report:
+    await postgres.check_revision(databases.app)
     connection = await wiring.writer(databases)
     try:
         return await proof_of(connection, settings.subdistrict, on_progress, checkpoint)
@@ -74,6 +75,7 @@ def issue_token(settings: Settings, who: Newcomer | str, label: str, days: int |
 async def _issue_token(
     settings: Settings, databases: Databases, who: Newcomer | str, label: str, days: int | None
 ) -> Issued:
+    await postgres.check_revision(databases.app)
     now = clock_of(settings.data).now
     accounts = engine(databases.app)
     try:

@@ -21,12 +21,12 @@ WAIT_SECONDS_MAX = 30.0
 class Toy:
     """A running toy. Its log names the pids of its children."""
 
-    def __init__(self, data: Path, port: int, settings: dict[str, str]) -> None:
+    def __init__(self, data: Path, port: int, settings: dict[str, str], *, script: str = "toy.py") -> None:
         self.data, self.port = data, port
         self._log = data / f"log{len(list(data.glob('log*')))}"
         with self._log.open("wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, str(HERE / "toy.py"), str(port)],
+                [sys.executable, str(HERE / script), str(port)],
                 env={**os.environ, "PYTHONPATH": str(HERE), "TOY_DATA": str(data), **settings},
                 stdout=subprocess.PIPE,
                 stderr=log,

@@ -160,16 +160,6 @@ async def test_two_schedulers_at_once_do_nothing_twice(database: Databases) -> N
     assert sorted(book.asked) == sorted(fallen)
 
 
-@pytest.mark.asyncio
-async def test_the_lock_is_one_holders_and_one_subdistricts(database: Databases) -> None:
-    async with tick_lock(database.app, "gumei") as one, tick_lock(database.app, "gumei") as two:
-        assert (one, two) == (True, False)
-        async with tick_lock(database.app, "qibao") as other:
-            assert other
-    async with tick_lock(database.app, "gumei") as again:
-        assert again
-
-
 def ticks_before_and_after_the_step(*arguments: str) -> tuple[int, int]:
     command = [sys.executable, str(STEPPED_CLOCK), *arguments]
     done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True)
