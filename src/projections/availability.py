@@ -1,0 +1,326 @@
+"""What is free in a room on a day, and why the rest is not: the deciders' states by tag, and the grid drawn of them."""
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, datetime, timedelta
+from typing import TypeVar, cast
+from zoneinfo import ZoneInfo
+
+import msgspec
+from sqlalchemy import BigInteger, Column, MetaData, Table, Text, any_, literal, select
+from sqlalchemy.dialects.postgresql import ARRAY, insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from booking.local_time import Hours, zone_named
+from booking.places.events import (
+    SUBDISTRICT,
+    Resource,
+    Room,
+    Space,
+    Station,
+    Subdistrict,
+    Use,
+    resource_day_tag,
+    resource_tag,
+)
+from booking.reservations.checks import Known, person_months, units_at_most
+from booking.reservations.events import PersonMonth, ResourceDay, person_month_tag
+from booking.rules.events import RULES, HouseRules
+from booking.state import Kind
+from projections.grid import Board, Day, RoomUse, Slot, hours_of
+from projections.projector import Followed, Question
+from projections.reading import Snapshot
+
+__all__ = [
+    "Board", "Day", "NotOpened", "RoomUse", "RoomView", "Slot", "SpaceView", "StationView", "UseView",
+    "apply", "board", "of", "room", "rooms", "rules", "stations", "zone",
+]  # fmt: skip
+
+NAME = "availability"
+KINDS: tuple[type[Kind], ...] = (Subdistrict, Station, Space, Resource, Room, HouseRules, ResourceDay, PersonMonth)
+# A state of another shape than the kept one cannot be read, so its shape is part of the version.
+VERSION = "1 " + hashlib.sha256(msgspec.json.encode(msgspec.json.schema_components(KINDS), order="sorted")).hexdigest()
+TABLES = MetaData(schema=NAME)
+
+states = Table(
+    "states",
+    TABLES,
+    Column("subdistrict", Text(collation="C"), primary_key=True),
+    Column("tag", Text(collation="C"), primary_key=True),
+    Column("kind", Text, nullable=False),
+    # The position of the tag's first event: places are shown in the order in which they were opened.
+    Column("since", BigInteger, nullable=False),
+    Column("state", Text, nullable=False),
+)
+
+Tag = str
+K = TypeVar("K", bound=Kind)
+
+_KINDS = {kind.__name__: kind for kind in KINDS}
+_DECODERS = {name: msgspec.json.Decoder(kind) for name, kind in _KINDS.items()}
+_ENCODER = msgspec.json.Encoder(order="sorted")
+_PLACES = (Subdistrict, Station, Space, Resource, Room, HouseRules)
+
+
+class NotOpened(LookupError):
+    """The subdistrict is not open yet: its catalogue must be loaded first."""
+
+
+class SpaceView(msgspec.Struct, frozen=True, kw_only=True):
+    id: str
+    name: str
+
+
+class StationView(msgspec.Struct, frozen=True, kw_only=True):
+    id: str
+    name: str
+    power: str
+    theme: str
+    spaces: tuple[SpaceView, ...] = ()
+
+
+class UseView(msgspec.Struct, frozen=True, kw_only=True):
+    """`units` is the most that can be booked at once."""
+
+    use: str
+    units: int
+    slot_minutes: int
+    approval: bool
+
+
+class RoomView(msgspec.Struct, frozen=True, kw_only=True):
+    """A room as the catalogue shows it; `open` are its own hours or those of the house rules."""
+
+    id: str
+    name: str
+    station: SpaceView
+    space: SpaceView
+    uses: tuple[UseView, ...]
+    open: tuple[Hours, ...]
+    buffer_minutes: int
+    seats: int | None
+    sample: bool
+
+
+async def apply(connection: AsyncConnection, subdistrict: str, events: Sequence[Followed]) -> None:
+    """Move the state of every tag on by the events, as the deciders do."""
+    named = {tag: kind for event in events for tag in event.recorded.tags() if (kind := kind_of(tag))}
+    if not named:
+        return
+    kept = await _kept(connection, subdistrict, named)
+    since: dict[str, int] = {}
+    for event in events:
+        for tag in event.recorded.tags():
+            if kind := named.get(tag):
+                kept[tag] = (kept.get(tag) or kind()).evolve(event.recorded)
+                since.setdefault(tag, event.recorded.position)
+    rows = [
+        {
+            "subdistrict": subdistrict,
+            "tag": tag,
+            "kind": named[tag].__name__,
+            "since": since[tag],
+            "state": _ENCODER.encode(state).decode(),
+        }
+        for tag, state in kept.items()
+    ]
+    insertion = insert(states)
+    kept_anew = insertion.on_conflict_do_update(
+        index_elements=[states.c.subdistrict, states.c.tag], set_={"state": insertion.excluded.state}
+    )
+    await connection.execute(kept_anew, rows)
+
+
+def kind_of(tag: str) -> type[Kind] | None:
+    """Which state the events of a tag make here; None for tags that no slot is judged by."""
+    first, _, rest = tag.partition(":")
+    match first:
+        case "resource":
+            return ResourceDay if ":" in rest else Resource
+        case "person":
+            return PersonMonth
+    return _KIND_OF.get(first)
+
+
+_KIND_OF: dict[str, type[Kind]] = {
+    SUBDISTRICT: Subdistrict,
+    RULES: HouseRules,
+    "station": Station,
+    "space": Space,
+    "room": Room,
+}
+
+
+async def zone(snapshot: Snapshot) -> ZoneInfo:
+    """The subdistrict's time zone. Raises `NotOpened`."""
+    found = await _kept(snapshot.connection, snapshot.subdistrict, [SUBDISTRICT])
+    return _zone(found)
+
+
+async def rules(snapshot: Snapshot) -> HouseRules:
+    """The house rules in force; the defaults where the office has decided none."""
+    found = await _kept(snapshot.connection, snapshot.subdistrict, [RULES])
+    return _at(HouseRules, RULES, found)
+
+
+async def stations(snapshot: Snapshot) -> list[StationView]:
+    """Every station with its spaces, in the order in which they were opened."""
+    places = await _places(snapshot)
+    spaces = [state.opened for state in _all(Space, places) if state.opened]
+    return [
+        StationView(
+            id=opened.station,
+            name=opened.name,
+            power=opened.power,
+            theme=opened.theme,
+            spaces=tuple(SpaceView(id=s.space, name=s.name) for s in spaces if s.station == opened.station),
+        )
+        for station in _all(Station, places)
+        if (opened := station.opened)
+    ]
+
+
+async def rooms(snapshot: Snapshot, station: str | None = None, use: str | None = None) -> list[RoomView]:
+    """The rooms, or those of a station, or those that have a use, in the order in which they were opened."""
+    places = await _places(snapshot)
+    return [_room_view(found, places) for found in _rooms(places, None, station, use).values()]
+
+
+async def room(snapshot: Snapshot, id_: str) -> RoomView | None:
+    """A room; None where there is none of this id."""
+    places = await _places(snapshot)
+    found = _rooms(places, id_, None, None)
+    return _room_view(found[id_], places) if found else None
+
+
+async def of(
+    snapshot: Snapshot,
+    first_day: date,
+    last_day: date,
+    now: datetime,
+    *,
+    room: str | None = None,
+    station: str | None = None,
+    use: str | None = None,
+    person: str | None = None,
+) -> list[RoomUse]:
+    """The grid from one local day to another, both included, at `now`; with `person`, as the quota lets that one.
+
+    Raises `NotOpened`.
+    """
+    known = await board(snapshot, first_day, last_day, now, room=room, station=station, use=use, person=person)
+    return known.draw(use)
+
+
+async def board(
+    snapshot: Snapshot,
+    first_day: date,
+    last_day: date,
+    now: datetime,
+    *,
+    room: str | None = None,
+    station: str | None = None,
+    use: str | None = None,
+    person: str | None = None,
+) -> Board:
+    """What the grid is drawn from: of use after the snapshot has ended too. Raises `NotOpened`."""
+    places = await _places(snapshot)
+    chosen = _rooms(places, room, station, use)
+    now, zone_ = snapshot.not_before(now), _zone(places)
+    house_rules = _at(HouseRules, RULES, places)
+    months = () if person is None else person_months(house_rules, zone_, now)
+    month_tags = [person_month_tag(person, month) for month in months if person is not None]
+    resources = {resource for room_ in chosen.values() if room_.definition for resource in room_.definition.resources()}
+    day_tags = [resource_day_tag(resource, day) for resource in resources for day in _days(first_day, last_day)]
+    kept = await _kept(snapshot.connection, snapshot.subdistrict, [*day_tags, *month_tags])
+    known = Known(
+        rules=house_rules,
+        zone=zone_,
+        resources={resource: _at(Resource, resource_tag(resource), places) for resource in resources},
+        days={tag: _at(ResourceDay, tag, kept) for tag in day_tags},
+        months=tuple(_at(PersonMonth, tag, kept) for tag in month_tags) if month_tags else None,
+    )
+    return Board(rooms=chosen, known=known, first_day=first_day, last_day=last_day, now=now)
+
+
+def _days(first_day: date, last_day: date) -> list[str]:
+    """The days of the grid, and the one into which the last slot's buffer may reach."""
+    return [str(first_day + timedelta(days=n)) for n in range((last_day - first_day).days + 2)]
+
+
+def _rooms(places: Mapping[Tag, Kind], id_: str | None, station: str | None, use: str | None) -> dict[str, Room]:
+    return {
+        found.room: found
+        for found in _all(Room, places)
+        if (definition := found.definition)
+        and id_ in (None, found.room)
+        and station in (None, definition.station)
+        and (use is None or definition.use_named(use))
+    }
+
+
+def _room_view(found: Room, places: Mapping[Tag, Kind]) -> RoomView:
+    definition = found.definition
+    assert definition is not None
+    station = _at(Station, f"station:{definition.station}", places).opened
+    space = _at(Space, f"space:{definition.space}", places).opened
+    return RoomView(
+        id=found.room,
+        name=definition.name,
+        station=SpaceView(id=definition.station, name=station.name if station else definition.station),
+        space=SpaceView(id=definition.space, name=space.name if space else definition.space),
+        uses=tuple(_use_view(use, places) for use in definition.uses),
+        open=hours_of(definition, _at(HouseRules, RULES, places)),
+        buffer_minutes=definition.buffer_minutes,
+        seats=definition.seats,
+        sample=definition.sample,
+    )
+
+
+def _use_view(use: Use, places: Mapping[Tag, Kind]) -> UseView:
+    resources = {take.resource: _at(Resource, resource_tag(take.resource), places) for take in use.takes}
+    return UseView(
+        use=use.use, units=units_at_most(use, resources), slot_minutes=use.slot_minutes, approval=use.approval
+    )
+
+
+def _zone(found: Mapping[Tag, Kind]) -> ZoneInfo:
+    name = _at(Subdistrict, SUBDISTRICT, found).time_zone
+    if not name:
+        raise NotOpened("no event has opened this subdistrict")
+    return zone_named(name)
+
+
+def _at(kind: type[K], tag: str, found: Mapping[Tag, Kind]) -> K:
+    """The state of a tag, empty where it has had no event, as the deciders have it."""
+    return cast(K, found[tag]) if tag in found else kind()
+
+
+def _all(kind: type[K], found: Mapping[Tag, Kind]) -> list[K]:
+    return [state for state in found.values() if isinstance(state, kind)]
+
+
+# All but days and people: a few hundred small rows.
+async def _places(snapshot: Snapshot) -> dict[Tag, Kind]:
+    kinds = [kind.__name__ for kind in _PLACES]
+    asked = (
+        select(states.c.tag, states.c.kind, states.c.state)
+        .where(states.c.subdistrict == snapshot.subdistrict, states.c.kind.in_(kinds))
+        .order_by(states.c.since, states.c.tag)
+    )
+    return {tag: _decoded(kind, state) for tag, kind, state in await snapshot.connection.execute(asked)}
+
+
+# By primary key, all in one statement.
+async def _kept(connection: AsyncConnection, subdistrict: str, tags: Iterable[str]) -> dict[Tag, Kind]:
+    asked = select(states.c.tag, states.c.kind, states.c.state).where(
+        states.c.subdistrict == subdistrict, states.c.tag == any_(literal(list(tags), ARRAY(Text)))
+    )
+    return {tag: _decoded(kind, state) for tag, kind, state in await connection.execute(asked)}
+
+
+def _decoded(kind: str, state: str) -> Kind:
+    return _DECODERS[kind].decode(state)
+
+
+QUESTION = Question(name=NAME, version=VERSION, tables=TABLES, apply=apply)

@@ -1,0 +1,6 @@
+"""LIST 2: the questions people ask. Wiring, readiness and tests know read models only from here."""
+
+from projections import agenda, availability, due, history
+
+QUESTIONS = (availability.QUESTION, agenda.QUESTION, due.QUESTION, history.QUESTION)
+NAMES = tuple(question.name for question in QUESTIONS)

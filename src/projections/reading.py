@@ -1,0 +1,113 @@
+"""A read model's rows and its position, which agree, once it reflects what the caller has seen."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import NamedTuple
+
+from sqlalchemy import TIMESTAMP, BigInteger, Column, MetaData, Row, Table, Text, select
+from sqlalchemy.exc import ProgrammingError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+READ_MODEL = "read_model"
+"""Stands for the schema of whichever read model is meant; `schema_translate_map` puts that one's name."""
+
+checkpoints = Table(
+    "checkpoints",
+    MetaData(schema=READ_MODEL),
+    Column("subdistrict", Text(collation="C"), primary_key=True),
+    Column("version", Text, nullable=False),
+    Column("position", BigInteger, nullable=False),
+    Column("at", TIMESTAMP(timezone=True)),
+    Column("error", Text),
+)
+"""How far a read model is, in each: its version, the last event's position and instant, and why it does not go on."""
+
+WAIT_SECONDS = 2.0
+# A follower is there some 10 ms after the commit; the later tries are for one that has much to do.
+PAUSES_SECONDS = (0.005, 0.01, 0.02, 0.04)
+
+
+class NotBuilt(Exception):
+    """The read model is not there yet: the background process makes it when it starts; ask again in a moment."""
+
+
+class Snapshot(NamedTuple):
+    """A read model at one position, within one transaction. Read and leave: none may be held longer than a second.
+
+    `at` is the instant of the event at `position`; None where there is none.
+    """
+
+    connection: AsyncConnection
+    subdistrict: str
+    position: int
+    at: datetime | None
+
+    def not_before(self, now: datetime) -> datetime:
+        """The `now` that a decision would have here: time in the log does not run backwards."""
+        return max(now, self.at) if self.at else now
+
+
+class Status(NamedTuple):
+    """How far a read model is. `error` says why it does not go on from there: the event after `position` fails."""
+
+    question: str
+    position: int
+    error: str | None
+
+
+class Reader:
+    """Reads the read models of a subdistrict, in the role of the app."""
+
+    def __init__(self, engine: AsyncEngine, subdistrict: str) -> None:
+        self.subdistrict = subdistrict
+        # One snapshot for all statements, so that rows and position agree.
+        self._engine = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+
+    @asynccontextmanager
+    async def of(self, question: str, reflecting: int | None = None) -> AsyncIterator[Snapshot]:
+        """The read model of a question, once it reflects a position, or after 2 s as it is then.
+
+        Raises `NotBuilt` where it is not there at all.
+        """
+        loop = asyncio.get_running_loop()
+        until = loop.time() + WAIT_SECONDS
+        tries = 0
+        while True:
+            async with self._engine.connect() as connection:
+                snapshot = await self._snapshot(connection, question)
+                late = loop.time() >= until
+                if snapshot and (late or snapshot.position >= (reflecting or 0)):
+                    yield snapshot
+                    return
+            if late:
+                raise NotBuilt(question)
+            await asyncio.sleep(PAUSES_SECONDS[min(tries, len(PAUSES_SECONDS) - 1)])
+            tries += 1
+
+    async def status(self, questions: Iterable[str]) -> list[Status]:
+        """How far each read model is, for readiness; one that is not there is at 0, with an error."""
+        return [await self._status(question) for question in questions]
+
+    async def _status(self, question: str) -> Status:
+        async with self._engine.connect() as connection:
+            row = await _checkpoint(connection, question, self.subdistrict)
+        return Status(question, row.position, row.error) if row else Status(question, 0, "not built")
+
+    async def _snapshot(self, connection: AsyncConnection, question: str) -> Snapshot | None:
+        row = await _checkpoint(connection, question, self.subdistrict)
+        return Snapshot(connection, self.subdistrict, row.position, row.at) if row else None
+
+
+# The first statement of the transaction: the snapshot begins with it.
+async def _checkpoint(connection: AsyncConnection, question: str, subdistrict: str) -> Row[tuple[object, ...]] | None:
+    try:
+        found = await connection.execute(
+            select(checkpoints).where(checkpoints.c.subdistrict == subdistrict),
+            execution_options={"schema_translate_map": {READ_MODEL: question}},
+        )
+    except ProgrammingError:
+        # No such table, or a schema that is just being made.
+        return None
+    return found.one_or_none()
