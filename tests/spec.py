@@ -78,6 +78,10 @@ class Given:
             state.add(tags, ranges, self._found(tags, ranges))
         return state
 
+    def tags_of(self, ask: Ask, now: datetime = NOW) -> set[str | TagRange]:
+        """Every tag that the command names, once it has read what it names first."""
+        return set(subjects.tags(ask, self.state_for(ask, now), now))
+
     def _found(self, tags: set[str], ranges: set[TagRange]) -> dict[str, list[Recorded]]:
         found: dict[str, list[Recorded]] = {}
         for recorded in self.log:

@@ -21,6 +21,7 @@ from booking.messages import (
     Recorded,
     Refusal,
     RefusedBody,
+    not_valid,
     unique,
 )
 from booking.rules.events import HouseRules
@@ -101,6 +102,9 @@ class Batch:
         return answer
 
     def _answer(self, ask: Ask) -> Answer:
+        field = not_valid(ask.command)
+        if field is not None:
+            return Answer(outcome=Outcome.DENIED, body=_body(Denied(code="not_valid", what=field)), position=self._head)
         decision = self._subjects.decide(ask, self._state, self._now)
         if isinstance(decision, Denied):
             return Answer(outcome=Outcome.DENIED, body=_body(decision), position=self._head)

@@ -6,7 +6,7 @@ Times are aware and in UTC. Nothing here does I/O or reads a clock.
 import hashlib
 import hmac
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import IntEnum
 from typing import ClassVar, Literal, NamedTuple
 
@@ -70,7 +70,49 @@ Decision = Sequence[Event | Overdue] | Denied
 
 
 class Command(msgspec.Struct, frozen=True, kw_only=True):
-    """Something that can be asked."""
+    """Something that can be asked. Its instants are kept in UTC, in whatever zone they came."""
+
+    def __post_init__(self) -> None:
+        for name in self.__struct_fields__:
+            value = getattr(self, name)
+            if isinstance(value, datetime) and value.tzinfo is not UTC:
+                msgspec.structs.force_setattr(self, name, _in_utc(value))
+
+
+YEARS = range(2000, 2200)
+"""The years that an instant in a command may lie in: far from the ends of what a computer can count."""
+
+
+def _in_utc(instant: datetime) -> datetime:
+    """The same instant in UTC, unless it is beyond all calendars. Raises `ValueError` for one without a zone."""
+    if instant.tzinfo is None:
+        raise ValueError(f"{instant} has no time zone")
+    return instant.astimezone(UTC) if instant.year in YEARS else instant
+
+
+def not_valid(command: Command) -> str | None:
+    """The first field that breaks its own bounds, where nobody held the command to them; None where none does."""
+    plain = msgspec.to_builtins(command, builtin_types=(datetime,))
+    try:
+        msgspec.convert(plain, type(command))
+    except msgspec.ValidationError as error:
+        return str(error).rpartition("`$.")[2].rstrip("`")
+    return next((name for name, value in plain.items() if not _can_be_kept(value)), None)
+
+
+def _can_be_kept(value: object) -> bool:
+    """Whether the log and its database can hold it: no instant beyond all calendars, no text that is none."""
+    match value:
+        case datetime():
+            return value.year in YEARS
+        case str():
+            # PostgreSQL keeps no NUL, and UTF-8 no half of a surrogate pair.
+            return "\0" not in value and not any("\ud800" <= character <= "\udfff" for character in value)
+        case list():
+            return all(map(_can_be_kept, value))
+        case dict():
+            return all(map(_can_be_kept, value.values()))
+    return True
 
 
 class Asker(msgspec.Struct, frozen=True, kw_only=True):

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from datetime import datetime
 
-from booking.messages import Ask, Command, Decision, Event, Recorded
+from booking.messages import Ask, Command, Decision, Event, Recorded, not_valid
 from booking.places import decide as places
 from booking.places import events as places_events
 from booking.reservations import decide as reservations
@@ -23,7 +23,12 @@ _DECIDERS: dict[type[Command], Callable[[Ask, State, datetime], Decision]] = {
 
 
 def tags(ask: Ask, state: State, now: datetime) -> Iterable[str | TagRange]:
-    """What must be read before this command is decided, as far as what was read so far can tell."""
+    """What must be read before this command is decided, as far as what was read so far can tell.
+
+    Nothing for a command that is not valid: the bounds of its fields bound the number of its tags too.
+    """
+    if not_valid(ask.command) is not None:
+        return
     for subject in SUBJECTS:
         yield from subject.tags(ask, state, now)
 

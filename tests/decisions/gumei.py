@@ -20,7 +20,8 @@ from booking.places.events import (
     Use,
 )
 from booking.reservations.decide import RequestBooking
-from booking.reservations.events import BookingConfirmed, BookingRequested
+from booking.reservations.events import BookingCheckedIn, BookingConfirmed, BookingRequested
+from booking.reservations.follow import Touched, touched
 from booking.rules.events import RuleBook, RulesChanged
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
@@ -180,3 +181,16 @@ def _made(kind: type[Made], request: RequestBooking, booking: str, grace_minutes
         grace_minutes=grace_minutes,
         attendees=request.attendees,
     )
+
+
+def of(made: BookingConfirmed | BookingRequested) -> Touched:
+    """What every later event of this booking says of it."""
+    return touched(made.booking, made.room, made.person, made.takes, made.days)
+
+
+TABLE = booked(wish())
+"""Lin has one table on Tuesday from 14:00 to 15:00."""
+IN_USE = BookingCheckedIn(**of(TABLE))
+"""And came."""
+PARLOUR_ASKED = awaiting(wish("parlour"))
+"""Lin's request for the parlour at that time awaits an answer."""

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from booking.local_time import Interval, days_touched, zone_named
-from booking.messages import Ask, Command, Decision, Denied, Event, Overdue, Reason, Recorded, code_of, derived_id
+from booking.messages import Ask, Asker, Command, Decision, Denied, Event, Reason, Recorded, code_of, derived_id
 from booking.places.events import (
     SUBDISTRICT,
     Count,
@@ -23,6 +23,7 @@ from booking.places.events import (
 )
 from booking.reservations import follow as following
 from booking.reservations.checks import Known, Wanted, broken, person_months
+from booking.reservations.close_out import close_out
 from booking.reservations.events import (
     Asked,
     Booking,
@@ -30,14 +31,11 @@ from booking.reservations.events import (
     BookingCancelled,
     BookingChangeRefused,
     BookingCheckedIn,
-    BookingCompleted,
     BookingConfirmed,
-    BookingExpired,
     BookingRefused,
     BookingRejected,
     BookingRequested,
     CancelReason,
-    NoShowRecorded,
     PersonMonth,
     RejectReason,
     ResourceDay,
@@ -104,6 +102,8 @@ class BookingView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 STATION_PREFIX = "station:"
+SLOT_MAX = timedelta(days=31)
+"""The longest that any rules can allow: beyond it a request is not refused by them but not valid."""
 
 
 def station_person(station: str) -> str:
@@ -135,7 +135,7 @@ def decide(ask: Ask, state: State, now: datetime) -> Decision:
         case RequestBooking() as command:
             return _request(ask, command, state, now)
         case CloseOut(booking=booking):
-            return _close_out(state.at(Booking, booking_tag(booking)), now)
+            return close_out(state.at(Booking, booking_tag(booking)), now)
         case ApproveBooking() | RejectBooking() | CancelBooking() | CheckIn() as command:
             return _change(ask, command, state, now)
     raise TypeError(f"reservations does not decide {type(ask.command).__name__}")
@@ -186,7 +186,7 @@ def view(booking: Booking, now: datetime) -> BookingView:
 def _tags_of_request(command: RequestBooking, state: State, now: datetime) -> Iterable[str]:
     definition = state.at(Room, room_tag(command.room)).definition
     use = _use_of(definition, command.use) if definition else None
-    if definition is None or use is None or command.end <= command.start:
+    if definition is None or use is None or not _is_slot(command):
         return
     zone = _zone(state)
     days = days_touched(_held(command, definition), zone)
@@ -207,9 +207,9 @@ def _request(ask: Ask, command: RequestBooking, state: State, now: datetime) -> 
     definition = room.definition
     if definition is None:
         return Denied(code="not_found", what="room")
-    if not ask.asker.may_touch(person=command.person, station=definition.station):
+    if not _may_book_for(ask.asker, command.person, definition.station):
         return Denied(code="forbidden", what="person")
-    if command.end <= command.start:
+    if not _is_slot(command):
         return Denied(code="not_valid", what="end")
     use = _use_of(definition, command.use)
     if use is None:
@@ -221,6 +221,16 @@ def _request(ask: Ask, command: RequestBooking, state: State, now: datetime) -> 
     known = _known(command, wanted, state, now)
     reasons = broken(wanted, known, now)
     return [_refused(command, use, known.zone, reasons) if reasons else _made(ask, command, wanted, known)]
+
+
+def _may_book_for(asker: Asker, person: str, station: str) -> bool:
+    """In a station's name, and so without a quota, book only those who run it."""
+    if person.startswith(STATION_PREFIX):
+        named = person.removeprefix(STATION_PREFIX)
+        return asker.role in ("staff", "admin") and all(
+            asker.may_touch(person=None, station=s) for s in (station, named)
+        )
+    return asker.may_touch(person=person, station=station)
 
 
 def _known(command: RequestBooking, wanted: Wanted, state: State, now: datetime) -> Known:
@@ -279,7 +289,9 @@ def _change(ask: Ask, command: Change, state: State, now: datetime) -> Decision:
     made, life = booking.made, booking.life
     if made is None or life is None:
         return Denied(code="not_found", what="booking")
-    if not ask.asker.may_touch(person=made.person, station=made.station):
+    # Nobody answers a request of their own.
+    holder = None if isinstance(command, ApproveBooking | RejectBooking) else made.person
+    if not ask.asker.may_touch(person=holder, station=made.station):
         return Denied(code="forbidden", what="booking")
     if reason := _refusal_of_change(ask, command, life, state.at(HouseRules, RULES), now):
         refused = BookingChangeRefused(
@@ -333,24 +345,14 @@ def _changed(ask: Ask, command: Change, made: BookingRequested | BookingConfirme
             return BookingCheckedIn(**touched)
 
 
-_CLOSED_OUT = {"completed": BookingCompleted, "no_show": NoShowRecorded, "expired": BookingExpired}
-
-
-def _close_out(booking: Booking, now: datetime) -> Decision:
-    made, life = booking.made, booking.life
-    if made is None or life is None:
-        return Denied(code="not_found", what="booking")
-    due = life.due()
-    if booking.closed_out or due is None or now < due[0]:
-        return []
-    kind = _CLOSED_OUT[due[1]]
-    return [Overdue(kind(booking=made.booking, room=made.room, person=made.person), due[0])]
-
-
 def _use_of(definition: RoomDefinition, use: str | None) -> Use | None:
     if use is None:
         return definition.uses[0] if len(definition.uses) == 1 else None
     return definition.use_named(use)
+
+
+def _is_slot(command: RequestBooking) -> bool:
+    return timedelta() < command.end - command.start <= SLOT_MAX
 
 
 def _held(command: RequestBooking, definition: RoomDefinition) -> Interval:
