@@ -1,0 +1,216 @@
+"""A second, simple Linyue for the stateful test: whole seconds, brute force, no tags, no folding. The oracle.
+
+It shares nothing with the deciders. Times are seconds since midnight of the first local day; the subdistrict has no
+daylight saving time, so a local day has 86,400 of them.
+"""
+
+from dataclasses import dataclass, field
+
+MINUTE, HOUR, DAY = 60, 3_600, 86_400
+OPENS, CLOSES = 9 * HOUR, 21 * HOUR
+GRACE = EARLY = 15 * MINUTE
+LIVE = ("awaiting_approval", "confirmed", "checked_in")
+
+
+@dataclass(frozen=True)
+class Use:
+    """What one unit takes, how many there are, whether it asks for approval."""
+
+    takes: dict[str, int]
+    units: int = 1
+    slot: int = HOUR
+    approval: bool = False
+
+
+@dataclass(frozen=True)
+class Room:
+    uses: dict[str, Use]
+    buffer: int = 0
+
+
+@dataclass
+class Booking:
+    id: str
+    room: str
+    use: str
+    units: int
+    start: int
+    end: int
+    held_until: int
+    takes: dict[str, int]
+    person: str
+    made: int
+    confirmed: int | None
+    checked_in: int | None = None
+    ended: int | None = None
+    ended_as: str = ""
+    recorded: bool = False
+
+    def due(self) -> tuple[int, str] | None:
+        if self.ended is not None:
+            return None
+        if self.checked_in is not None:
+            return self.end, "completed"
+        if self.confirmed is None:
+            return self.start, "expired"
+        return min(max(self.start, self.confirmed) + GRACE, self.end), "no_show"
+
+    def standing(self, now: int) -> str:
+        due = self.due()
+        if due is None:
+            return self.ended_as
+        if now >= due[0]:
+            return due[1]
+        if self.checked_in is not None:
+            return "checked_in"
+        return "confirmed" if self.confirmed is not None else "awaiting_approval"
+
+    def holds(self, second: int, now: int) -> bool:
+        """Whether, seen from `now`, it holds its resources at this second."""
+        end = self.held_until
+        due = self.due()
+        if self.ended is not None:
+            end = min(end, self.ended)
+        elif due is not None and due[1] != "completed" and now >= due[0]:
+            end = min(end, due[0])
+        return max(self.start, self.made) <= second < end
+
+
+@dataclass
+class Model:
+    rooms: dict[str, Room]
+    capacity: dict[str, int]
+    clock: int = 0
+    last_at: int = 0
+    quota: int = 3
+    lead: int = 30 * MINUTE
+    bookings: dict[str, Booking] = field(default_factory=dict)
+    closures: list[tuple[str, int, int | None, bool]] = field(default_factory=list)
+    refused: dict[object, tuple[int, frozenset[str]]] = field(default_factory=dict)
+    events: int = 0
+
+    @property
+    def now(self) -> int:
+        """Time in the log does not run backwards."""
+        return max(self.clock, self.last_at)
+
+    def wrote(self, events: int) -> None:
+        self.events += events
+        if events:
+            self.last_at = self.now
+
+    def refuse(self, request: object, rules: frozenset[str]) -> None:
+        """A refusal is written once an hour for the same request and rules."""
+        before = self.refused.get(request)
+        if before and before[1] == rules and self.now - before[0] < HOUR:
+            return
+        self.wrote(1)
+        self.refused[request] = self.now, rules
+
+    def closed_at(self, room: str, second: int) -> bool:
+        closed = False
+        for name, start, end, is_closed in self.closures:
+            if name == room and start <= second and (end is None or second < end):
+                closed = is_closed
+        return closed
+
+    def taken(self, resource: str, start: int, end: int) -> int:
+        """The most that is held at one instant: holds begin and end at whole minutes or at a recorded second."""
+        holding = [b for b in self.bookings.values() if b.takes.get(resource)]
+        instants = {start, *(b.made for b in holding), *(b.start for b in holding)}
+        return max(
+            sum(b.takes[resource] for b in holding if b.holds(second, self.now))
+            for second in instants
+            if start <= second < end
+        )
+
+    def open_of(self, person: str) -> int:
+        return sum(b.person == person and b.standing(self.now) in LIVE for b in self.bookings.values())
+
+    def broken(self, room: str, use: str, units: int, start: int, end: int, person: str) -> frozenset[str]:
+        """Every rule that says no to a request, by what the house rules say in words."""
+        definition, held_until = self.rooms[room].uses[use], end + self.rooms[room].buffer
+        opens, closes = start // DAY * DAY + OPENS, start // DAY * DAY + CLOSES
+        open_then = opens <= start and end <= closes
+        off_grid = (start - opens) % definition.slot or (end - opens) % definition.slot
+        taken = {resource: self.taken(resource, start, held_until) for resource in definition.takes}
+        says_no = {
+            "in_the_past": start <= self.now,
+            "too_soon": 0 < start - self.now < self.lead,
+            "too_far_ahead": self.now < (start // DAY - 14) * DAY + 8 * HOUR,
+            "room_closed": any(self.closed_at(room, second) for second in range(start, end, 15 * MINUTE)),
+            "outside_hours": not open_then,
+            "off_grid": open_then and off_grid,
+            "too_long": end - start > 3 * HOUR,
+            "too_many_units": units
+            > min([definition.units, *(self.capacity[r] // each for r, each in definition.takes.items())]),
+            "slot_taken": any(
+                taken[r] and taken[r] + each * units > self.capacity[r] for r, each in definition.takes.items()
+            ),
+            "quota_reached": self.open_of(person) >= self.quota,
+        }
+        return frozenset(rule for rule, no in says_no.items() if no)
+
+    def free(self, room: str, use: str, start: int, end: int, person: str = "") -> int:
+        """How many units could be had in a slot right now."""
+        units = 0
+        while not self.broken(room, use, units + 1, start, end, person):
+            units += 1
+        return units
+
+    def make(self, id_: str, room: str, use: str, units: int, start: int, end: int, person: str) -> Booking:
+        definition = self.rooms[room].uses[use]
+        booking = Booking(
+            id=id_,
+            room=room,
+            use=use,
+            units=units,
+            start=start,
+            end=end,
+            held_until=end + self.rooms[room].buffer,
+            takes={resource: each * units for resource, each in definition.takes.items()},
+            person=person,
+            made=self.now,
+            confirmed=None if definition.approval else self.now,
+        )
+        self.bookings[id_] = booking
+        self.wrote(1)
+        return booking
+
+    def overlapping(self, room: str, start: int, end: int | None) -> set[str]:
+        return {
+            b.id
+            for b in self.bookings.values()
+            if b.room == room and b.standing(self.now) in LIVE and start < b.end and (end is None or b.start < end)
+        }
+
+    def end(self, ids: set[str], how: str) -> None:
+        for id_ in ids:
+            self.bookings[id_].ended, self.bookings[id_].ended_as = self.now, how
+
+    def unfit(self, resource: str, capacity: int) -> set[str]:
+        """Whom a smaller capacity leaves without room: earlier made bookings stay first."""
+        kept: list[Booking] = []
+        out: set[str] = set()
+        live = [b for b in self.bookings.values() if b.standing(self.now) in LIVE and b.takes.get(resource)]
+        for booking in sorted(live, key=lambda b: (b.made, b.id)):
+            first = max(booking.start, booking.made)
+            instants = [first, *(max(k.start, k.made) for k in kept)]
+            peak = max(
+                sum(k.takes[resource] for k in kept if k.holds(second, self.now))
+                for second in instants
+                if first <= second < booking.held_until
+            )
+            if peak + booking.takes[resource] > capacity:
+                out.add(booking.id)
+            else:
+                kept.append(booking)
+        return out
+
+    def overbooked(self) -> list[str]:
+        """The resources of which live bookings take more than there is, at some instant from now on."""
+        return [
+            resource
+            for resource, capacity in self.capacity.items()
+            if self.taken(resource, self.now, self.now + 40 * DAY) > capacity
+        ]

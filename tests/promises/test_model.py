@@ -1,0 +1,435 @@
+"""Random commands, clock moves, and late, double or missing ticks, against a simple model."""
+
+import asyncio
+import itertools
+import sys
+from collections import Counter
+from collections.abc import Awaitable, Iterator
+from datetime import UTC, datetime, timedelta, timezone
+from functools import partial
+from typing import Any, ClassVar, TypeVar
+
+import asyncpg
+import msgspec
+import pytest
+from cryptography.fernet import Fernet
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, multiple, rule
+from hypothesis.stateful import run_state_machine_as_test as run
+from sqlalchemy.ext.asyncio import AsyncEngine
+from tests.conftest import TestDatabase
+from tests.promises.model import DAY, HOUR, LIVE, MINUTE, Model, Room, Use
+
+from booking import subjects
+from booking.desk import Desk, new_command_id
+from booking.messages import Answer, Ask, Asker, Command, Outcome
+from booking.places import decide as places
+from booking.places import events as place_events
+from booking.reservations.decide import (
+    ApproveBooking,
+    CancelBooking,
+    CheckIn,
+    CloseOut,
+    RejectBooking,
+    RequestBooking,
+)
+from booking.rules.decide import ChangeRules
+from booking.rules.events import RuleBook
+from booking.vault import Vault
+from booking.verify import Report, verify
+from linyue.postgres import engine
+from linyue.wiring import codec_of, writer
+from projections import agenda, availability, due, history
+from projections.projector import Follower
+from projections.questions import QUESTIONS
+from projections.reading import Reader, Snapshot
+
+T = TypeVar("T")
+# What hypothesis takes for a bundle: the id of one booking, or `multiple()` for none; it types it as anything.
+Made = Any
+
+SHANGHAI = timezone(timedelta(hours=8))
+FIRST_DAY = datetime(2026, 12, 1, tzinfo=SHANGHAI)
+ROOMS = {
+    "tables": Room({"乒乓球": Use({"table": 1, "bats": 1}, units=3), "桌球": Use({"billiards": 1})}),
+    "hall": Room({"整场": Use({"half": 2, "speaker": 1}, approval=True), "半场": Use({"half": 1}, units=2)}),
+    "kitchen": Room({"烘焙": Use({"oven": 1}, slot=30 * MINUTE)}, buffer=30 * MINUTE),
+    "dance": Room({"舞蹈": Use({"floor": 1, "speaker": 1}, approval=True)}),
+}
+CAPACITY = {"table": 3, "bats": 4, "billiards": 1, "half": 2, "speaker": 1, "oven": 1, "floor": 1}
+PEOPLE = ("anna", "boris", "chen", "dora")
+STAFF = Asker(id="staff", role="staff", channel="desk", scope="all")
+TICKER = Asker(id="system", role="system", channel="scheduler", scope="all")
+# In the long run each command must have been accepted and refused so often.
+LONG_RUN_MIN = 100
+
+people = st.sampled_from(PEOPLE)
+uses = st.sampled_from([(room, use) for room, definition in ROOMS.items() for use in definition.uses])
+# Most days are near, so that people want the same; some are beyond the horizon or behind.
+days_ahead = st.sampled_from([0, 0, 0, 0, 1, 1, 14, 15, -1])
+starts = st.sampled_from([8 * HOUR, *[h * HOUR for h in range(9, 21)], 10 * HOUR + 30 * MINUTE])
+lengths = st.sampled_from([HOUR, HOUR, 2 * HOUR, 30 * MINUTE, 4 * HOUR])
+counted: Counter[tuple[str, str]] = Counter()
+
+
+def instant(seconds: int) -> datetime:
+    return (FIRST_DAY + timedelta(seconds=seconds)).astimezone(UTC)
+
+
+class World(RuleBasedStateMachine):
+    """The system on a real Postgres, and the model; each run is a subdistrict of its own on one database."""
+
+    runner: ClassVar[asyncio.Runner]
+    database: ClassVar[TestDatabase]
+    engines: ClassVar[tuple[AsyncEngine, AsyncEngine]]
+    numbers: ClassVar[Iterator[int]] = itertools.count()
+
+    bookings = Bundle("bookings")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.subdistrict = f"run-{next(self.numbers)}"
+        self.model = Model(rooms=ROOMS, capacity=dict(CAPACITY), clock=7 * HOUR)
+        vault = Vault(self.subdistrict, [Fernet.generate_key().decode()])
+        connect = partial(writer, self.database)
+        self.desk = Desk(subjects, codec_of(self.subdistrict), vault, connect, lambda: instant(self.model.clock))
+        projector, app = self.engines
+        self.followers = [Follower(projector, codec_of(self.subdistrict), question) for question in QUESTIONS]
+        self.reader = Reader(app, self.subdistrict)
+        self.wait(self.desk.__aenter__())
+        self.open_places()
+
+    def wait(self, work: Awaitable[T]) -> T:
+        async def awaited() -> T:
+            return await work
+
+        return self.runner.run(awaited())
+
+    def teardown(self) -> None:
+        self.wait(self.desk.__aexit__(None, None, None))
+        report = self.wait(self._proof())
+        assert report.ok, report.findings
+
+    async def _proof(self) -> Report:
+        connection = await asyncpg.connect(self.database.app)
+        try:
+            return await verify(connection, self.subdistrict, lambda _: None)
+        finally:
+            await connection.close()
+
+    def ask(self, command: Command, asker: Asker, *, dry_run: bool = False) -> Answer:
+        return self.wait(self.desk.ask(Ask(id=new_command_id(), command=command, asker=asker, dry_run=dry_run), 60))
+
+    def open_places(self) -> None:
+        opened: list[Command] = [
+            places.OpenSubdistrict(name="试", time_zone="Asia/Shanghai"),
+            ChangeRules(book=RuleBook()),
+            places.OpenStation(station="station", name="站", power="力", theme="题"),
+            places.OpenSpace(space="space", station="station", name="空间"),
+            *(places.OpenResource(resource=r, station="station", name=r, capacity=n) for r, n in CAPACITY.items()),
+            *(places.OpenRoom(room=name, definition=self.definition(name)) for name in ROOMS),
+        ]
+        for command in opened:
+            assert self.ask(command, STAFF).outcome is Outcome.DONE
+            self.model.wrote(1)
+
+    @staticmethod
+    def definition(room: str) -> place_events.RoomDefinition:
+        return place_events.RoomDefinition(
+            name=room,
+            station="station",
+            space="space",
+            buffer_minutes=ROOMS[room].buffer // MINUTE,
+            uses=tuple(
+                place_events.Use(
+                    use=name,
+                    takes=tuple(place_events.Take(resource=r, units=n) for r, n in use.takes.items()),
+                    units=use.units,
+                    slot_minutes=use.slot // MINUTE,
+                    approval=use.approval,
+                )
+                for name, use in ROOMS[room].uses.items()
+            ),
+        )
+
+    @rule(
+        target=bookings,
+        person=people,
+        where=uses,
+        units=st.sampled_from([1, 1, 1, 2, 3, 4]),
+        day=days_ahead,
+        start=starts,
+        length=lengths,
+    )
+    def request(self, person: str, where: tuple[str, str], units: int, day: int, start: int, length: int) -> Made:
+        room, use = where
+        start += (self.model.now // DAY + day) * DAY
+        return self._request(person, room, use, units, start, start + length)
+
+    @rule(target=bookings, person=people, where=uses, wait=st.integers(0, 3))
+    def request_what_is_near(self, person: str, where: tuple[str, str], wait: int) -> Made:
+        """Within the hours of today, so that people come, stay away and take each other's places."""
+        room, use = where
+        start = (self.model.now // HOUR + 1 + wait) * HOUR
+        return self._request(person, room, use, 1, start, start + HOUR)
+
+    def _request(self, person: str, room: str, use: str, units: int, start: int, end: int) -> Made:
+        rules = self.model.broken(room, use, units, start, end, person)
+        command = RequestBooking(room=room, use=use, units=units, start=instant(start), end=instant(end), person=person)
+        answer = self.ask(command, self._as(person))
+        self._agrees("request", answer, rules, (person, room, use, units, start, end))
+        if rules:
+            return multiple()
+        id_: str = msgspec.json.decode(answer.body)["id"]
+        self.model.make(id_, room, use, units, start, end, person)
+        return id_
+
+    @rule(booking=bookings, person=people, mine=st.booleans())
+    def cancel(self, booking: str, person: str, mine: bool) -> None:
+        known = self.model.bookings[booking]
+        person = known.person if mine else person
+        standing = known.standing(self.model.now)
+        rules = set()
+        if standing not in LIVE:
+            rules.add("wrong_state")
+        elif standing != "awaiting_approval" and self.model.now >= known.start:
+            rules.add("already_started")
+        answer = self.ask(CancelBooking(booking=booking, reason="ill"), self._as(person))
+        if person != known.person:
+            assert answer.outcome is Outcome.DENIED
+            return
+        self._agrees("cancel", answer, frozenset(rules), ("cancel", person, booking))
+        if not rules:
+            self.model.end({booking}, "cancelled")
+            self.model.wrote(1)
+
+    @rule(booking=bookings)
+    def check_in(self, booking: str) -> None:
+        self._check_in(booking)
+
+    @rule(booking=bookings)
+    def come_in_time(self, booking: str) -> None:
+        """As most do: a few minutes before the start."""
+        known = self.model.bookings[booking]
+        if known.standing(self.model.now) == "confirmed" and known.start - self.model.now < DAY:
+            self.model.clock = max(self.model.clock, known.start - 5 * MINUTE)
+        self._check_in(booking)
+
+    def _check_in(self, booking: str) -> None:
+        known = self.model.bookings[booking]
+        standing = known.standing(self.model.now)
+        early = standing == "confirmed" and self.model.now < known.start - 15 * MINUTE
+        rules = {"too_early"} if early else set() if standing == "confirmed" else {"wrong_state"}
+        answer = self.ask(CheckIn(booking=booking), self._as(known.person))
+        self._agrees("check_in", answer, frozenset(rules), ("check_in", known.person, booking))
+        if not rules:
+            known.checked_in = self.model.now
+            self.model.wrote(1)
+
+    @rule(booking=bookings, yes=st.booleans())
+    def answer_request(self, booking: str, yes: bool) -> None:
+        self._answer_request(booking, yes)
+
+    @rule(pick=st.integers(0, 20), yes=st.booleans())
+    def answer_one_that_waits(self, pick: int, yes: bool) -> None:
+        waiting = [b.id for b in self.model.bookings.values() if b.standing(self.model.now) == "awaiting_approval"]
+        if waiting:
+            self._answer_request(waiting[pick % len(waiting)], yes)
+
+    def _answer_request(self, booking: str, yes: bool) -> None:
+        known = self.model.bookings[booking]
+        rules = frozenset() if known.standing(self.model.now) == "awaiting_approval" else frozenset({"wrong_state"})
+        command = ApproveBooking(booking=booking) if yes else RejectBooking(booking=booking, reason="other")
+        answer = self.ask(command, STAFF)
+        self._agrees("approve" if yes else "reject", answer, rules, (yes, booking))
+        if rules:
+            return
+        if yes:
+            known.confirmed = self.model.now
+        else:
+            self.model.end({booking}, "rejected")
+        self.model.wrote(1)
+
+    @rule(room=st.sampled_from(list(ROOMS)), hours=st.integers(1, 6), ahead=st.integers(-2, 30), dry_run=st.booleans())
+    def close(self, room: str, hours: int, ahead: int, dry_run: bool) -> None:
+        start = (self.model.now // HOUR + ahead) * HOUR
+        command = places.CloseRoom(
+            room=room, start=instant(start), end=instant(start + hours * HOUR), reason="maintenance"
+        )
+        lost = self.model.overlapping(room, start, start + hours * HOUR)
+        answer = self.ask(command, STAFF, dry_run=dry_run)
+        assert set(msgspec.json.decode(answer.body)["cancelled"]) == lost
+        counted["close", "dry run" if dry_run else "accepted"] += 1
+        if not dry_run:
+            self.model.closures.append((room, start, start + hours * HOUR, True))
+            self.model.end(lost, "cancelled")
+            self.model.wrote(1 + len(lost))
+
+    @rule(room=st.sampled_from(list(ROOMS)), hours=st.integers(1, 6), ahead=st.integers(0, 30))
+    def reopen(self, room: str, hours: int, ahead: int) -> None:
+        start = (self.model.now // HOUR + ahead) * HOUR
+        command = places.ReopenRoom(room=room, start=instant(start), end=instant(start + hours * HOUR))
+        assert self.ask(command, STAFF).outcome is Outcome.DONE
+        counted["reopen", "accepted"] += 1
+        self.model.closures.append((room, start, start + hours * HOUR, False))
+        self.model.wrote(1)
+
+    @rule(resource=st.sampled_from(["table", "half", "bats"]), capacity=st.integers(1, 4), give_up=st.booleans())
+    def change_capacity(self, resource: str, capacity: int, give_up: bool) -> None:
+        """Refused while live bookings do not fit, until they are named."""
+        unfit = self.model.unfit(resource, capacity) if capacity != self.model.capacity[resource] else set()
+        cancels = tuple(sorted(unfit)) if give_up else ()
+        answer = self.ask(places.ChangeResource(resource=resource, capacity=capacity, cancels=cancels), STAFF)
+        rules = frozenset({"bookings_do_not_fit"}) if unfit and not give_up else frozenset()
+        self._agrees("change_capacity", answer, rules, ("capacity", resource, capacity, cancels))
+        if rules or capacity == self.model.capacity[resource]:
+            return
+        assert set(msgspec.json.decode(answer.body)["cancelled"]) == unfit
+        self.model.capacity[resource] = capacity
+        self.model.end(unfit, "cancelled")
+        self.model.wrote(1 + len(unfit))
+
+    @rule(seconds=st.sampled_from([1, 7 * MINUTE, 15 * MINUTE, HOUR, HOUR, 5 * HOUR, DAY, 3 * DAY]))
+    def time_passes(self, seconds: int) -> None:
+        self.model.clock += seconds
+
+    @rule(seconds=st.integers(1, 50))
+    def the_clock_steps_back(self, seconds: int) -> None:
+        self.model.clock = max(self.model.clock - seconds, self.model.last_at - 50)
+
+    @rule(times=st.integers(1, 2), some=st.integers(1, 30))
+    def tick(self, times: int, some: int) -> None:
+        """The scheduler's work on what the read model says is due: early or late, all or part of it, once or twice."""
+        for _ in range(times):
+            for booking in self.due_now()[:some]:
+                self._close_out(booking)
+
+    @rule(booking=bookings)
+    def close_out_whatever(self, booking: str) -> None:
+        """A tick that is wrong about what is due changes nothing."""
+        self._close_out(booking)
+
+    def _close_out(self, booking: str) -> None:
+        known = self.model.bookings[booking]
+        due_ = known.due()
+        records = not known.recorded and due_ is not None and self.model.now >= due_[0]
+        answer = self.ask(CloseOut(booking=booking), TICKER)
+        assert answer.outcome is Outcome.DONE
+        counted["close_out", "recorded" if records else "nothing to do"] += 1
+        if records:
+            known.recorded = True
+            self.model.wrote(1)
+
+    def _agrees(self, command: str, answer: Answer, rules: frozenset[str], request: object) -> None:
+        """The system says what the model says, for every rule of it."""
+        counted[command, "refused" if rules else "accepted"] += 1
+        if not rules:
+            assert answer.outcome is Outcome.DONE, answer
+            return
+        assert answer.outcome is Outcome.REFUSED, (answer, rules)
+        assert {reason["rule"] for reason in msgspec.json.decode(answer.body)["reasons"]} == rules
+        self.model.refuse(request, rules)
+
+    @staticmethod
+    def _as(person: str) -> Asker:
+        return Asker(id=person, role="resident", channel="phone", scope="own")
+
+    def due_now(self) -> list[str]:
+        async def asked() -> list[str]:
+            await self.catch_up()
+            async with self.reader.of("due") as snapshot:
+                return [row.booking for row in await due.by(snapshot, instant(self.model.now), limit=500)]
+
+        return self.wait(asked())
+
+    async def catch_up(self) -> None:
+        for follower in self.followers:
+            await follower.catch_up()
+
+    @invariant()
+    def nothing_is_overbooked(self) -> None:
+        assert self.model.overbooked() == []
+
+    @rule(who=people)
+    def the_read_models_say_what_the_model_says(self, who: str) -> None:
+        self.wait(self._agree_on_reading(who))
+
+    async def _agree_on_reading(self, who: str) -> None:
+        await self.catch_up()
+        now = instant(self.model.now)
+        async with self.reader.of("agenda", self.model.events) as snapshot:
+            assert snapshot.position == self.model.events
+            found = {item.id: item.state for item in await self._all_of(snapshot, who, now)}
+        mine = {b.id: b.standing(self.model.now) for b in self.model.bookings.values() if b.person == who}
+        assert found == mine
+        today = FIRST_DAY.date() + timedelta(days=self.model.now // DAY)
+        async with self.reader.of("availability") as snapshot:
+            for room_use in await availability.of(snapshot, today, today + timedelta(days=1), now, person=who):
+                self._agree_on_slots(room_use, who)
+        async with self.reader.of("due") as snapshot:
+            found_due = {row.booking for row in await due.by(snapshot, now, limit=1_000)}
+        over = {b.id for b in self.model.bookings.values() if (d := b.due()) and d[0] <= self.model.now}
+        assert found_due == {id_ for id_ in over if not self.model.bookings[id_].recorded}
+        async with self.reader.of("history") as snapshot:
+            written = await history.events(snapshot, after=0, limit=10_000)
+        assert [row.position for row in written] == list(range(1, min(self.model.events, len(written)) + 1))
+
+    async def _all_of(self, snapshot: Snapshot, who: str, now: datetime) -> list[agenda.Item]:
+        items: list[agenda.Item] = []
+        after: str | None = None
+        while True:
+            page = await agenda.of_person(snapshot, who, now, paging=agenda.Paging(after=after))
+            items += page.items
+            after = page.next
+            if after is None:
+                return items
+
+    def _agree_on_slots(self, room_use: availability.RoomUse, who: str) -> None:
+        for day in room_use.days:
+            for slot in day.slots:
+                start, end = (int((i - FIRST_DAY).total_seconds()) for i in (slot.start, slot.end))
+                wanted = self.model.free(room_use.room, room_use.use, start, end, who)
+                assert slot.free == wanted, (room_use.room, room_use.use, slot)
+                rules = self.model.broken(room_use.room, room_use.use, 1, start, end, who)
+                assert {reason.rule for reason in slot.reasons} == rules
+
+
+def _run(database: TestDatabase, examples: int, steps: int) -> None:
+    counted.clear()
+    World.database = database
+    with asyncio.Runner() as runner:
+        World.runner = runner
+        World.engines = engine(database.projector), engine(database.app)
+        try:
+            run(
+                World,
+                settings=settings(
+                    max_examples=examples,
+                    stateful_step_count=steps,
+                    deadline=None,
+                    suppress_health_check=list(HealthCheck),
+                    print_blob=True,
+                ),
+            )
+        finally:
+            for each in World.engines:
+                runner.run(each.dispose())
+            for (command, answer), times in sorted(counted.items()):
+                sys.stdout.write(f"{command:>16} {answer:<13} {times:>6}\n")
+
+
+def test_the_system_answers_as_a_simple_model_does(database: TestDatabase) -> None:
+    """Commands, clock, ticks and readings in any order: the same answers, the same rules, the same grids."""
+    _run(database, examples=12, steps=40)
+    assert counted["request", "accepted"]
+    assert counted["request", "refused"]
+
+
+@pytest.mark.long
+def test_each_command_agrees_with_the_model_when_accepted_and_when_refused(database: TestDatabase) -> None:
+    """The long run: every command a hundred times with either answer."""
+    _run(database, examples=150, steps=60)
+    for command in ("request", "cancel", "check_in", "approve", "reject", "change_capacity"):
+        for answer in ("accepted", "refused"):
+            assert counted[command, answer] >= LONG_RUN_MIN, (command, answer, counted[command, answer])
