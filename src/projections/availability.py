@@ -23,7 +23,7 @@ from booking.places.events import (
     resource_day_tag,
     resource_tag,
 )
-from booking.reservations.checks import Known, person_months, units_at_most
+from booking.reservations.checks import Known, quota_months, units_at_most
 from booking.reservations.events import PersonMonth, ResourceDay, person_month_tag
 from booking.rules.events import RULES, HouseRules
 from booking.state import Kind
@@ -228,7 +228,7 @@ async def board(
     chosen = _rooms(places, room, station, use)
     now, zone_ = snapshot.not_before(now), _zone(places)
     house_rules = _at(HouseRules, RULES, places)
-    months = () if person is None else person_months(house_rules, zone_, now)
+    months = () if person is None else quota_months(person, house_rules, zone_, now)
     month_tags = [person_month_tag(person, month) for month in months if person is not None]
     resources = {resource for room_ in chosen.values() if room_.definition for resource in room_.definition.resources()}
     day_tags = [resource_day_tag(resource, day) for resource in resources for day in _days(first_day, last_day)]

@@ -177,8 +177,17 @@ CHECKS: tuple[Check, ...] = (
 )  # fmt: skip
 
 
-def person_months(rules: HouseRules, zone: ZoneInfo, now: datetime) -> tuple[str, ...]:
-    """The local months in which an open booking of a person can lie: from yesterday's to the farthest horizon's."""
+STATION_PREFIX = "station:"
+"""What the name begins with in which staff book for their station."""
+
+
+def quota_months(person: str, rules: HouseRules, zone: ZoneInfo, now: datetime) -> tuple[str, ...]:
+    """The local months in which an open booking of a person can lie: from yesterday's to the farthest horizon's.
+
+    None for a station, which no quota binds.
+    """
+    if person.startswith(STATION_PREFIX):
+        return ()
     today = local_day(now, zone)
     return months_between(today - timedelta(days=1), today + timedelta(days=rules.ahead_days_ever))
 

@@ -21,8 +21,9 @@ from booking.places.events import (
     resource_tag,
     room_tag,
 )
+from booking.reservations import checks
 from booking.reservations import follow as following
-from booking.reservations.checks import Known, Wanted, broken, person_months
+from booking.reservations.checks import Known, Wanted, broken
 from booking.reservations.close_out import close_out
 from booking.reservations.events import (
     Asked,
@@ -101,7 +102,7 @@ class BookingView(msgspec.Struct, frozen=True, kw_only=True):
     booked_by: str
 
 
-STATION_PREFIX = "station:"
+STATION_PREFIX = checks.STATION_PREFIX
 SLOT_MAX = timedelta(days=31)
 """The longest that any rules can allow: beyond it a request is not refused by them but not valid."""
 
@@ -185,9 +186,7 @@ def _tags_of_request(command: RequestBooking, state: State, now: datetime) -> It
 
 
 def _quota_months(command: RequestBooking, state: State, zone: ZoneInfo, now: datetime) -> tuple[str, ...]:
-    if command.person.startswith(STATION_PREFIX):
-        return ()
-    return person_months(state.at(HouseRules, RULES), zone, now)
+    return checks.quota_months(command.person, state.at(HouseRules, RULES), zone, now)
 
 
 def _request(ask: Ask, command: RequestBooking, state: State, now: datetime) -> Decision:
