@@ -206,3 +206,12 @@ def test_a_start_that_fails_says_why_and_gives_the_folder_free(
         with pytest.raises(ServerCannotRun, match="no-such-option"):
             server.start()
     assert ask(server.start().app, "SELECT 1") == 1
+
+
+def test_a_tests_own_server_is_migrated_and_keeps_what_it_acknowledged(
+    own_server: Callable[..., EmbeddedServer],
+) -> None:
+    """The fixture for tests that kill the database."""
+    server = own_server()
+    assert ask(superuser(server), "SHOW fsync") == "on"
+    assert ask(server.databases.app, "SELECT count(*) FROM booking.events") == 0
