@@ -29,7 +29,8 @@ from booking.messages import (
     Refusal,
     SealedText,
 )
-from booking.state import State, TagRange
+from booking.places.events import Room, room_tag
+from booking.state import K, State, TagRange
 
 ROUNDS_MAX = 2
 CODEC = Codec("gumei", subjects.EVENTS)
@@ -81,6 +82,16 @@ class Given:
     def tags_of(self, ask: Ask, now: datetime = NOW) -> set[str | TagRange]:
         """Every tag that the command names, once it has read what it names first."""
         return set(subjects.tags(ask, self.state_for(ask, now), now))
+
+    def state(self, kind: type[K], tag: str) -> K:
+        """What the events of a tag make of a state."""
+        state = State()
+        state.add([tag], [], self._found({tag}, set()))
+        return state.at(kind, tag)
+
+    def room(self, room: str) -> Room:
+        """A room as it stands."""
+        return self.state(Room, room_tag(room))
 
     def _found(self, tags: set[str], ranges: set[TagRange]) -> dict[str, list[Recorded]]:
         found: dict[str, list[Recorded]] = {}

@@ -6,8 +6,9 @@ Instants are aware and in UTC; days and times of day are those of the subdistric
 from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
+from itertools import pairwise
 from typing import Annotated
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
@@ -44,6 +45,15 @@ class Hours(msgspec.Struct, frozen=True, kw_only=True):
 def zone_named(name: str) -> ZoneInfo:
     """The time zone of this IANA name; raises `zoneinfo.ZoneInfoNotFoundError` where there is none."""
     return ZoneInfo(name)
+
+
+def is_zone(name: str) -> bool:
+    """Whether a time zone has this name."""
+    try:
+        zone_named(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return False
+    return True
 
 
 def minutes_of(time_of_day: str) -> int:
@@ -88,6 +98,15 @@ def open_intervals(day: date, hours: Iterable[Hours], zone: ZoneInfo) -> list[In
         Interval(local_instant(day, minutes_of(h.opens), zone), local_instant(day, minutes_of(h.closes), zone))
         for h in hours
         if h.weekday == weekday
+    )
+
+
+def are_apart(hours: Iterable[Hours]) -> bool:
+    """Whether each of these opens before it closes, and none of a weekday before the one before has closed."""
+    in_order = sorted((h.weekday, minutes_of(h.opens), minutes_of(h.closes)) for h in hours)
+    each = all(opens < closes for _, opens, closes in in_order)
+    return each and all(
+        day != next_day or closes <= opens for (day, _, closes), (next_day, opens, _) in pairwise(in_order)
     )
 
 

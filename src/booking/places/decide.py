@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from datetime import datetime
 
-from booking.local_time import zone_named
+from booking.local_time import are_apart, is_zone
 from booking.messages import Ask, Command, Decision, Denied, Reason, Recorded
 from booking.places.events import (
     SUBDISTRICT,
@@ -25,6 +25,7 @@ from booking.places.events import (
     StationOpened,
     Subdistrict,
     SubdistrictOpened,
+    Use,
     resource_tag,
     room_tag,
     space_tag,
@@ -118,20 +119,24 @@ def tags(ask: Ask, state: State, now: datetime) -> Iterable[str | TagRange]:
 
 
 def decide(ask: Ask, state: State, now: datetime) -> Decision:
-    """Opening what is there already, exactly so, changes nothing and makes no event; otherwise it is refused."""
+    """Opening what is there already, exactly so, changes nothing and makes no event.
+
+    Otherwise a subdistrict, a station or a space takes over its new words; a room or a resource is refused, as
+    bookings may stand on it: a change asks for them.
+    """
     match ask.command:
         case OpenSubdistrict() as command:
-            return _open_subdistrict(command, state)
+            return _open_subdistrict(ask, command, state)
         case OpenStation() as command:
-            return _open_station(command, state)
+            return _open_station(ask, command, state)
         case OpenSpace() as command:
-            return _open_space(command, state)
+            return _open_space(ask, command, state)
         case OpenResource() as command:
-            return _open_resource(command, state)
+            return _open_resource(ask, command, state)
         case ChangeResource() as command:
             return _change_resource(ask, command, state)
         case OpenRoom() as command:
-            return _open_room(command, state)
+            return _open_room(ask, command, state)
         case ChangeRoom() as command:
             return _change_room(ask, command, state)
         case CloseRoom() as command:
@@ -146,31 +151,34 @@ def answer(ask: Ask, events: list[Recorded], state: State, now: datetime) -> dic
     return {"changed": bool(events)} if isinstance(ask.command, COMMANDS) else {}
 
 
-def _open_subdistrict(command: OpenSubdistrict, state: State) -> Decision:
+def _open_subdistrict(ask: Ask, command: OpenSubdistrict, state: State) -> Decision:
+    if ask.asker.scope != "all":
+        return Denied(code="forbidden", what="subdistrict")
     known = state.at(Subdistrict, SUBDISTRICT)
-    if not known.name:
-        zone_named(command.time_zone)
-        return [SubdistrictOpened(name=command.name, time_zone=command.time_zone)]
-    if known.time_zone != command.time_zone:
+    if not is_zone(command.time_zone) or known.time_zone not in ("", command.time_zone):
         return Denied(code="not_valid", what="time_zone")
-    return []
+    if command.name == known.name:
+        return []
+    return [SubdistrictOpened(name=command.name, time_zone=command.time_zone)]
 
 
-def _open_station(command: OpenStation, state: State) -> Decision:
+def _open_station(ask: Ask, command: OpenStation, state: State) -> Decision:
+    if ask.asker.scope != "all":
+        return Denied(code="forbidden", what="subdistrict")
     wanted = StationOpened(station=command.station, name=command.name, power=command.power, theme=command.theme)
     return [] if state.at(Station, station_tag(command.station)).opened == wanted else [wanted]
 
 
-def _open_space(command: OpenSpace, state: State) -> Decision:
-    if state.at(Station, station_tag(command.station)).opened is None:
-        return Denied(code="not_found", what="station")
+def _open_space(ask: Ask, command: OpenSpace, state: State) -> Decision:
+    if denied := _no_station_of(ask, command.station, state):
+        return denied
     wanted = SpaceOpened(space=command.space, station=command.station, name=command.name)
     return [] if state.at(Space, space_tag(command.space)).opened == wanted else [wanted]
 
 
-def _open_resource(command: OpenResource, state: State) -> Decision:
-    if state.at(Station, station_tag(command.station)).opened is None:
-        return Denied(code="not_found", what="station")
+def _open_resource(ask: Ask, command: OpenResource, state: State) -> Decision:
+    if denied := _no_station_of(ask, command.station, state):
+        return denied
     known = state.at(Resource, resource_tag(command.resource))
     wanted = Resource(name=command.name, station=command.station, capacity=command.capacity)
     if known == wanted:
@@ -193,8 +201,8 @@ def _change_resource(ask: Ask, command: ChangeResource, state: State) -> Decisio
     return [ResourceChanged(resource=command.resource, capacity=command.capacity, cancels=command.cancels)]
 
 
-def _open_room(command: OpenRoom, state: State) -> Decision:
-    if denied := _unknown_part(command.definition, state):
+def _open_room(ask: Ask, command: OpenRoom, state: State) -> Decision:
+    if denied := _no_station_of(ask, command.definition.station, state) or _faulty(command.definition, state):
         return denied
     known = state.at(Room, room_tag(command.room)).definition
     if known == command.definition:
@@ -208,10 +216,10 @@ def _change_room(ask: Ask, command: ChangeRoom, state: State) -> Decision:
     known = _own_room(ask, command.room, state)
     if isinstance(known, Denied):
         return known
-    if denied := _unknown_part(command.definition, state):
-        return denied
     if command.definition.station != known.station:
         return Denied(code="not_valid", what="station")
+    if denied := _faulty(command.definition, state):
+        return denied
     if known == command.definition:
         return []
     return [RoomChanged(room=command.room, definition=command.definition, cancels=command.cancels)]
@@ -247,17 +255,39 @@ def _own_room(ask: Ask, room: str, state: State) -> RoomDefinition | Denied:
     return definition
 
 
-def _unknown_part(definition: RoomDefinition, state: State) -> Denied | None:
-    """What the definition names and nobody opened."""
-    if state.at(Station, station_tag(definition.station)).opened is None:
+def _no_station_of(ask: Ask, station: str, state: State) -> Denied | None:
+    """Why nothing can be opened at this station by who asks; None where it can."""
+    if state.at(Station, station_tag(station)).opened is None:
         return Denied(code="not_found", what="station")
-    if state.at(Space, space_tag(definition.space)).opened is None:
-        return Denied(code="not_found", what="space")
-    if not definition.uses or not all(use.takes for use in definition.uses):
-        return Denied(code="not_valid", what="uses")
-    if not all(state.at(Resource, resource_tag(resource)).capacity for resource in definition.resources()):
-        return Denied(code="not_found", what="resource")
+    if not ask.asker.may_touch(person=None, station=station):
+        return Denied(code="forbidden", what="station")
     return None
+
+
+def _faulty(definition: RoomDefinition, state: State) -> Denied | None:
+    """What the definition names and nobody opened at its station, or what contradicts itself in it."""
+    space = state.at(Space, space_tag(definition.space)).opened
+    if space is None:
+        return Denied(code="not_found", what="space")
+    if space.station != definition.station:
+        return Denied(code="not_valid", what="space")
+    if not _are_distinct(definition.uses):
+        return Denied(code="not_valid", what="uses")
+    if not are_apart(definition.hours):
+        return Denied(code="not_valid", what="hours")
+    resources = [state.at(Resource, resource_tag(resource)) for resource in definition.resources()]
+    if not all(resource.capacity for resource in resources):
+        return Denied(code="not_found", what="resource")
+    if any(resource.station != definition.station for resource in resources):
+        return Denied(code="not_valid", what="resource")
+    return None
+
+
+def _are_distinct(uses: tuple[Use, ...]) -> bool:
+    """Whether there is a use, each is told by its name, and each takes something, no resource twice."""
+    names = {use.use for use in uses}
+    each_once = all(use.takes and len({take.resource for take in use.takes}) == len(use.takes) for use in uses)
+    return bool(uses) and len(names) == len(uses) and each_once
 
 
 COMMANDS: tuple[type[Command], ...] = (

@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 from datetime import datetime
 
-from booking.messages import Ask, Command, Decision, Recorded
+from booking.local_time import are_apart
+from booking.messages import Ask, Command, Decision, Denied, Recorded
 from booking.rules.events import RULES, HouseRules, RuleBook, RulesChanged
 from booking.state import State, TagRange
 
@@ -20,8 +21,12 @@ def tags(ask: Ask, state: State, now: datetime) -> Iterable[str | TagRange]:
 
 def decide(ask: Ask, state: State, now: datetime) -> Decision:
     """The same rules as are in force make no event."""
+    if ask.asker.role not in ("staff", "admin", "system"):
+        return Denied(code="forbidden", what="rules")
     match ask.command:
         case ChangeRules(book=book):
+            if not are_apart(book.hours):
+                return Denied(code="not_valid", what="hours")
             known = state.at(HouseRules, RULES)
             return [] if known.version and known.book == book else [RulesChanged(book=book)]
     raise TypeError(f"rules does not decide {type(ask.command).__name__}")
