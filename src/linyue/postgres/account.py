@@ -32,7 +32,9 @@ _TOOLS = {
     ),
     "adduser": ("-S", "-D", "-H", "-h", "/nonexistent", "-s", "/bin/false", ACCOUNT),
 }
+# To pass closed folders, and to keep that over the change of account (CAP_SETPCAP sets the securebits).
 _CAP_DAC_READ_SEARCH = 1 << 2
+_CAP_SETPCAP = 1 << 8
 _INSTEAD = "Start linyue as a plain user, or set LINYUE_DATABASE_URL to a server of your own."
 
 
@@ -70,8 +72,8 @@ class Account(msgspec.Struct, frozen=True):
         if not _we_may_search():
             raise ServerCannotRun(
                 f"The user {self.name}, who runs the database, may not enter {closed}, and this root lacks the"
-                " capability CAP_DAC_READ_SEARCH to let it pass. Put DATA and linyue where every user may pass."
-                f" {_INSTEAD}"
+                " capability CAP_DAC_READ_SEARCH (or CAP_SETPCAP) to let it pass. Put DATA and linyue where every user may"
+                f" pass. {_INSTEAD}"
             )
         return True
 
@@ -133,4 +135,5 @@ def _we_may_search() -> bool:
     except FileNotFoundError:
         return False
     held = next((line.split()[1] for line in status.splitlines() if line.startswith("CapPrm:")), "0")
-    return bool(int(held, 16) & _CAP_DAC_READ_SEARCH)
+    needed = _CAP_DAC_READ_SEARCH | _CAP_SETPCAP
+    return int(held, 16) & needed == needed

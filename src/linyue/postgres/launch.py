@@ -19,7 +19,8 @@ import sys
 from typing import Any, NoReturn
 
 _PR_SET_PDEATHSIG = 1
-_PR_SET_KEEPCAPS = 8
+_PR_SET_SECUREBITS = 28
+_SECBIT_NO_SETUID_FIXUP = 1 << 2
 _PR_SET_NO_NEW_PRIVS = 38
 _PR_CAP_AMBIENT = 47
 _PR_CAP_AMBIENT_RAISE = 2
@@ -40,7 +41,9 @@ def main(plan: dict[str, Any]) -> NoReturn:
 
 def _become(uid: int, gid: int, *, search: bool) -> None:
     if search:
-        _prctl(_PR_SET_KEEPCAPS, 1)
+        # Keeps capabilities over the change of account, and has access(2) count them: initdb and postgres ask it about
+        # their own programs, and without this bit the kernel answers whoever is not root as if he held none.
+        _prctl(_PR_SET_SECUREBITS, _SECBIT_NO_SETUID_FIXUP)
     os.setgroups([])
     os.setgid(gid)
     os.setuid(uid)
