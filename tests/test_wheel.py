@@ -117,7 +117,7 @@ def test_the_command_says_its_version_and_its_help(installed: Path) -> None:
 
 
 def test_it_migrates_a_database_and_proves_its_empty_log(installed: Path, tmp_path: Path) -> None:
-    """Migrations run from where the wheel put them, on the embedded server; the proof reads the tables that they made."""
+    """Migrations run from where the wheel put them, on the embedded server; the proof reads the tables they made."""
     data = str(tmp_path / "data")
     run(installed, "linyue", "migrate", DATA=data)
     report = json.loads(run(installed, "linyue", "verify", "--json", DATA=data))

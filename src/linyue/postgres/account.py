@@ -72,8 +72,8 @@ class Account(msgspec.Struct, frozen=True):
         if not _we_may_search():
             raise ServerCannotRun(
                 f"The user {self.name}, who runs the database, may not enter {closed}, and this root lacks the"
-                " capability CAP_DAC_READ_SEARCH (or CAP_SETPCAP) to let it pass. Put DATA and linyue where every user may"
-                f" pass. {_INSTEAD}"
+                " capability CAP_DAC_READ_SEARCH (or CAP_SETPCAP) to let it pass."
+                f" Put DATA and linyue where every user may pass. {_INSTEAD}"
             )
         return True
 
