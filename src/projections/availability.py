@@ -7,7 +7,7 @@ from typing import TypeVar, cast
 from zoneinfo import ZoneInfo
 
 import msgspec
-from sqlalchemy import BigInteger, Column, MetaData, Table, Text, any_, literal, select
+from sqlalchemy import BigInteger, Column, Index, MetaData, Table, Text, any_, literal, select
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -52,13 +52,14 @@ states = Table(
     Column("since", BigInteger, nullable=False),
     Column("state", Text, nullable=False),
 )
+Index("states_kind", states.c.subdistrict, states.c.kind)
 
 Tag = str
 K = TypeVar("K", bound=Kind)
 
 _KINDS = {kind.__name__: kind for kind in KINDS}
 _DECODERS = {name: msgspec.json.Decoder(kind) for name, kind in _KINDS.items()}
-_ENCODER = msgspec.json.Encoder(order="sorted")
+_ENCODER = msgspec.json.Encoder()
 _PLACES = (Subdistrict, Station, Space, Resource, Room, HouseRules)
 
 

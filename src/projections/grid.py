@@ -1,16 +1,17 @@
 """The grid: what of a room's use is free in each slot of a day, and why the rest is not, by the checks that decide."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Literal
 
 import msgspec
 
-from booking.local_time import Hours, Interval, grid
+from booking.local_time import Hours, Interval, days_touched, grid
 from booking.messages import Reason
-from booking.places.events import Room, RoomDefinition, Use
+from booking.places.events import Room, RoomDefinition, Use, resource_day_tag
 from booking.reservations.checks import Known, Wanted, broken, free_units, units_at_most
+from booking.reservations.events import Hold, ResourceDay
 from booking.rules.events import HouseRules
 
 SlotState = Literal["free", "full", "closed", "past", "not_bookable"]
@@ -56,6 +57,7 @@ class Board:
     first_day: date
     last_day: date
     now: datetime
+    _intervals: dict[str, list[tuple[Interval, Hold]]] = field(default_factory=dict, init=False, repr=False)
 
     def draw(self, use: str | None = None) -> list[RoomUse]:
         """The grid of each room and use, or of the rooms that have one use."""
@@ -80,8 +82,28 @@ class Board:
 
     def judge(self, wanted: Wanted) -> tuple[int, tuple[Reason, ...]]:
         """How many units a request for this slot would get, and every rule that says no to what is wanted."""
-        reasons = broken(wanted, self.known, self.now)
-        return 0 if reasons else free_units(wanted, self.known, self.now), reasons
+        known = self._known_of(wanted)
+        reasons = broken(wanted, known, self.now)
+        return 0 if reasons else free_units(wanted, known, self.now), reasons
+
+    def _known_of(self, wanted: Wanted) -> Known:
+        """What is known, without the holds that lie elsewhere: a full day's are then looked at once, not for each slot."""
+        held = wanted.held()
+        days = {
+            tag: ResourceDay(
+                holds={hold.booking: hold for interval, hold in self._held(tag) if interval.overlaps(held)}
+            )
+            for take in wanted.use.takes
+            for day in days_touched(held, self.known.zone)
+            for tag in (resource_day_tag(take.resource, day),)
+        }
+        return msgspec.structs.replace(self.known, days=days)
+
+    def _held(self, tag: str) -> list[tuple[Interval, Hold]]:
+        if tag not in self._intervals:
+            holds = self.known.days[tag].holds.values()
+            self._intervals[tag] = [(held, hold) for hold in holds if (held := hold.interval(self.now))]
+        return self._intervals[tag]
 
     def _room_use(self, id_: str, room: Room, definition: RoomDefinition, use: Use) -> RoomUse:
         days = (self.first_day + timedelta(days=n) for n in range((self.last_day - self.first_day).days + 1))

@@ -94,20 +94,18 @@ class Follower:
         self._engine = engine.execution_options(
             schema_translate_map={question.name: self.schema, READ_MODEL: self.schema}
         )
-        self._ready = False
+        self._prepared = False
         self._limit = BATCH_MAX
+        self._failures = 0
 
     async def run(self) -> None:
         """Follow until cancelled, whatever happens to the database or to an event."""
-        failures = 0
         while True:
             self.woken.clear()
             try:
                 moved = await self.step()
-                failures = 0
             except Exception as error:  # noqa: BLE001 - whatever it is stops this follower alone, and is logged and told
-                await asyncio.sleep(await self._failed(error, failures))
-                failures += 1
+                await asyncio.sleep(await self._failed(error))
                 continue
             if not moved:
                 await self._wait()
@@ -120,17 +118,18 @@ class Follower:
 
     async def step(self) -> bool:
         """Take in the next events, at most a batch of them; False where there were none."""
-        if not self._ready:
+        if not self._prepared:
             await self._prepare()
         async with self._engine.connect() as connection:
             rows = await self._read(connection)
-            if not rows:
-                return False
-            async with connection.begin():
-                await self._take_in(connection, rows)
-        self._limit = min(BATCH_MAX, self._limit * 2)
-        self.error = None
-        return True
+            if rows:
+                async with connection.begin():
+                    position = await self._take_in(connection, rows)
+                # Not before the commit has returned: where it failed, the next step finds out how far the checkpoint is.
+                self.position, self.error = position, None
+                self._limit = min(BATCH_MAX, self._limit * 2)
+        self._failures = 0
+        return bool(rows)
 
     async def _read(self, connection: AsyncConnection) -> list[log.Row]:
         """What the log has after the position, outside any transaction: an idle follower writes nothing."""
@@ -140,12 +139,12 @@ class Follower:
             await connection.invalidate()
             raise LogNotRead(repr(error)) from error
 
-    async def _take_in(self, connection: AsyncConnection, rows: list[log.Row]) -> None:
+    async def _take_in(self, connection: AsyncConnection, rows: list[log.Row]) -> int:
+        """Apply these events; returns how far the read model is then."""
         # The lock on the checkpoint: of two followers the second finds here what the first has done.
         position = await self._lock_checkpoint(connection)
         if position != self.position:
-            self.position = position
-            return
+            return position
         events = [Followed(self._codec.decode(row.data), row.data, row.hash) for row in rows]
         await self._question.apply(connection, self.subdistrict, events)
         last = events[-1].recorded
@@ -154,8 +153,7 @@ class Follower:
             .where(checkpoints.c.subdistrict == self.subdistrict)
             .values(position=last.position, at=last.at, error=None)
         )
-        # Where the commit fails, the next step finds the checkpoint elsewhere and goes on from there.
-        self.position = last.position
+        return last.position
 
     async def _lock_checkpoint(self, connection: AsyncConnection) -> int:
         asked = select(checkpoints.c.position, checkpoints.c.version)
@@ -174,7 +172,8 @@ class Follower:
             first = insert(checkpoints).values(subdistrict=self.subdistrict, version=self._version, position=0)
             await connection.execute(first.on_conflict_do_nothing())
             self.position = await self._lock_checkpoint(connection)
-        self._ready = True
+        # From here on another program's schema is left alone: only a start makes one anew.
+        self._prepared = True
 
     async def _is_of_this_version(self, connection: AsyncConnection) -> bool:
         there = await connection.scalar(select(func.to_regclass(f"{self.schema}.checkpoints").is_not(None)))
@@ -195,19 +194,21 @@ class Follower:
         await connection.run_sync(checkpoints.metadata.create_all, checkfirst=False)
         await connection.run_sync(self._question.tables.create_all, checkfirst=False)
 
-    async def _failed(self, error: Exception, failures: int) -> float:
+    async def _failed(self, error: Exception) -> float:
         """Note what went wrong; returns after how many seconds to try again."""
-        self._ready = False
-        if _is_loss(error):
-            logger.warning("follower_lost_the_database", read_model=self.schema, error=repr(error))
-            return LOST_SECONDS[min(failures, len(LOST_SECONDS) - 1)]
-        if self._limit > 1:
+        lost = _is_loss(error)
+        if not lost and self._limit > 1:
             # By smaller and smaller batches it comes to stand right before the event that fails.
             self._limit //= 2
             return 0.0
-        logger.error("follower_stopped", read_model=self.schema, position=self.position, exc_info=error)
-        await self._say_why(error)
-        return FAILED_SECONDS[min(failures, len(FAILED_SECONDS) - 1)]
+        if lost:
+            logger.warning("follower_lost_the_database", read_model=self.schema, error=repr(error))
+        else:
+            logger.error("follower_stopped", read_model=self.schema, position=self.position, exc_info=error)
+            await self._say_why(error)
+        pauses = LOST_SECONDS if lost else FAILED_SECONDS
+        self._failures += 1
+        return pauses[min(self._failures, len(pauses)) - 1]
 
     async def _say_why(self, error: Exception) -> None:
         # No message that may hold a statement's parameters: readiness is for everybody to see.
