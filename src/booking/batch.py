@@ -10,6 +10,7 @@ from booking.answers import Kept, KnownRefusal
 from booking.codec import Codec
 from booking.log import Entry
 from booking.messages import (
+    EVENTS_MAX,
     Answer,
     Ask,
     Decision,
@@ -29,8 +30,6 @@ from booking.state import State, TagRange
 from booking.vault import Filed, text_id
 
 SAME_REFUSAL = timedelta(hours=1)
-EVENTS_MAX = 400
-"""The most events that one command may make."""
 
 
 class Subjects(Protocol):

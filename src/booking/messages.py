@@ -69,6 +69,10 @@ Decision = Sequence[Event | Overdue] | Denied
 """What a decider says: the events that follow (none where all is so already), a Refusal alone, or Denied."""
 
 
+EVENTS_MAX = 400
+"""The most events that one command may make: what is more is asked for piece by piece, so that no batch is long."""
+
+
 class Command(msgspec.Struct, frozen=True, kw_only=True):
     """Something that can be asked. Its instants are kept in UTC, in whatever zone they came."""
 

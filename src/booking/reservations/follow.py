@@ -7,8 +7,10 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import TypedDict
 
+import msgspec
+
 from booking.local_time import Interval, local_day, open_intervals, peak, zone_named
-from booking.messages import Ask, Event, Reason, Recorded
+from booking.messages import EVENTS_MAX, Ask, Event, Reason, Recorded
 from booking.places.decide import ChangeResource, ChangeRoom, CloseRoom
 from booking.places.events import (
     SUBDISTRICT,
@@ -61,7 +63,9 @@ def follow(recorded: Recorded, state: State, now: datetime) -> list[Event]:
     match recorded.event:
         case RoomClosed(room=room, start=start, end=end):
             holds = _live_in_room(state, room, _room_days(state, room, start, end), now)
-            return [_cancelled(hold, "room_closed") for hold in holds if _runs_into(hold, start, end)]
+            # What is in use may have begun in a closed time that has passed: only what lies ahead is cancelled.
+            ahead = [hold for hold in holds if _runs_into(hold, max(start, now), end)]
+            return _all_or_refused(ahead, "room_closed", ChangeRefused(asked="close", room=room, reasons=()))
         case RoomChanged(room=room, definition=definition, cancels=cancels):
             holds = _live_in_room(state, room, _room_days(state, room, now, None), now)
             unfit = [hold for hold in holds if not _fits(hold, definition, state)]
@@ -110,7 +114,7 @@ def _live_in_room(state: State, room: str, ranges: Iterable[TagRange], now: date
 
 
 def _runs_into(hold: Hold, start: datetime, end: datetime | None) -> bool:
-    return start < hold.life.end and (end is None or hold.life.start < end)
+    return start < hold.life.end and (end is None or max(hold.life.start, start) < end)
 
 
 def _fits(hold: Hold, definition: RoomDefinition, state: State) -> bool:
@@ -145,8 +149,17 @@ def _given_up_or_refused(unfit: list[Hold], cancels: tuple[str, ...], refusal: C
     unnamed = tuple(hold.booking for hold in unfit if hold.booking not in cancels)
     if unnamed:
         reason = Reason(rule="bookings_do_not_fit", limit=0, actual=len(unnamed), bookings=unnamed)
-        return [ChangeRefused(asked=refusal.asked, room=refusal.room, resource=refusal.resource, reasons=(reason,))]
-    return [_cancelled(hold, "room_changed") for hold in unfit]
+        return [msgspec.structs.replace(refusal, reasons=(reason,))]
+    return _all_or_refused(unfit, "room_changed", refusal)
+
+
+def _all_or_refused(given_up: list[Hold], reason: CancelReason, refusal: ChangeRefused) -> list[Event]:
+    """Beside the change itself, a command has room for so many cancellations."""
+    limit = EVENTS_MAX - 1
+    if len(given_up) > limit:
+        too_many = Reason(rule="too_many_at_once", limit=limit, actual=len(given_up))
+        return [msgspec.structs.replace(refusal, reasons=(too_many,))]
+    return [_cancelled(hold, reason) for hold in given_up]
 
 
 def _cancelled(hold: Hold, reason: CancelReason) -> Event:
