@@ -24,7 +24,6 @@ MIRRORS = {
     "linyue/postgres/binaries.py": "tests/postgres/test_embedded.py",
     "linyue/postgres/cluster.py": "tests/postgres/test_embedded.py",
     "linyue/postgres/faults.py": "tests/postgres/test_embedded.py",
-    "linyue/postgres/launch.py": "tests/postgres/test_account.py",
     "linyue/postgres/migrations.py": "tests/migrations/test_migrations.py",
     "linyue/postgres/postmaster.py": "tests/postgres/test_embedded.py",
     "linyue/postgres/roles.py": "tests/migrations/test_migrations.py",
