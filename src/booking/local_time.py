@@ -92,13 +92,17 @@ def months_between(first: date, last: date) -> tuple[str, ...]:
 
 
 def open_intervals(day: date, hours: Iterable[Hours], zone: ZoneInfo) -> list[Interval]:
-    """When it is open on a local day, in order."""
+    """When it is open on a local day, in order and apart."""
     weekday = day.isoweekday()
-    return sorted(
-        Interval(local_instant(day, minutes_of(h.opens), zone), local_instant(day, minutes_of(h.closes), zone))
-        for h in hours
-        if h.weekday == weekday
-    )
+    on_the_wall = sorted((minutes_of(h.opens), minutes_of(h.closes)) for h in hours if h.weekday == weekday)
+    opens: list[Interval] = []
+    for first, last in on_the_wall:
+        start, end = local_instant(day, first, zone), local_instant(day, last, zone)
+        # A time that the clocks jump over is read as one after the jump, where the next hours may have begun already.
+        start = max(start, opens[-1].end) if opens else start
+        if start < end:
+            opens.append(Interval(start, end))
+    return opens
 
 
 def are_apart(hours: Iterable[Hours]) -> bool:
