@@ -1,0 +1,159 @@
+"""One way from a caller's wish to the desk, for the API and the pages: the budget first, then the command, then what to say."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
+from typing import Any
+from weakref import WeakKeyDictionary
+from zoneinfo import ZoneInfo
+
+import msgspec
+from litestar import Request
+
+from booking.desk import fingerprint, new_command_id, sealed_text_key
+from booking.messages import Answer, Ask, Channel, Command, Denied, Outcome, Reason, RefusedBody, SealedText
+from linyue.api.bodies import POSITION_MAX, key_of
+from linyue.permissions import Caller
+from linyue.problems import Problem, Sentence, too_many, wrong
+from linyue.wiring import Parts
+from linyue.words import Language
+from linyue.words.denials import DENIALS
+from linyue.words.malformed import Malformed
+from linyue.words.rules import message
+from projections import availability
+from projections.reading import Reader
+
+POSITION = "X-Log-Position"
+
+
+class Wish(msgspec.Struct, frozen=True, kw_only=True):
+    """A command with all that belongs to its asking; `texts` are for the vault, by their kind."""
+
+    command: Command
+    channel: Channel = "api"
+    key: str | None = None
+    fingerprint: bytes = b""
+    texts: Mapping[str, str | None] = {}
+    dry_run: bool = False
+
+
+async def ask(parts: Parts, caller: Caller, wish: Wish) -> Answer:
+    """The desk's answer: DONE, or REFUSED by the rules.
+
+    Raises a Problem where the budget is used up, where the request is denied, or where its key was used for another;
+    and what the desk raises where it could not answer.
+    """
+    seconds = await parts.identity.spend(caller.known())
+    if seconds is not None:
+        raise too_many(seconds)
+    texts = {kind: SealedText(text=text, key=sealed_text_key()) for kind, text in wish.texts.items() if text}
+    asked = Ask(
+        id=new_command_id(),
+        command=wish.command,
+        asker=caller.asker(wish.channel),
+        key=wish.key,
+        fingerprint=wish.fingerprint,
+        texts=texts,
+        dry_run=wish.dry_run,
+    )
+    answer = await parts.desk.ask(asked)
+    if answer.outcome is Outcome.KEY_REUSED:
+        raise Problem("key_reused")
+    if answer.outcome is Outcome.DENIED:
+        raise denied(msgspec.json.decode(answer.body, type=Denied))
+    return answer
+
+
+def denied(answer: Denied) -> Problem:
+    """What never reached the log, as an error. Another's booking is as good as none: its id tells nothing."""
+    said = _said_of(answer)
+    if answer.code == "not_found" or (answer.code, answer.what) == ("forbidden", "booking"):
+        return Problem("not_found", said)
+    if answer.code == "forbidden":
+        return Problem("role", said)
+    return Problem("malformed", said, field=answer.what)
+
+
+def _said_of(answer: Denied) -> Sentence:
+    words = DENIALS.get((answer.code, answer.what))
+    # A field out of its bounds, which the request's own reading let pass.
+    return words.say if words else Malformed("other", answer.what).sentence
+
+
+class ReasonOut(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A rule that said no: its code, a sentence, its limit and the actual figure, and the version of the house rules.
+
+    `possible_from`: since when it would say yes, where that is known. `bookings` stand in the way of a change.
+    """
+
+    rule: str
+    message: str
+    limit: int | str | None
+    actual: int | str | None
+    rules_version: int
+    possible_from: datetime | None = None
+    bookings: tuple[str, ...] = ()
+
+
+def reason_out(reason: Reason, version: int, language: Language, zone: ZoneInfo) -> ReasonOut:
+    """A reason as it is answered."""
+    return ReasonOut(
+        rule=reason.rule,
+        message=message(reason, language, zone),
+        limit=reason.limit,
+        actual=reason.actual,
+        rules_version=version,
+        possible_from=reason.possible_from.astimezone(zone) if reason.possible_from else None,
+        bookings=reason.bookings,
+    )
+
+
+async def refusal(
+    answer: Answer,
+    language: Language,
+    zone: ZoneInfo,
+    alternatives: Callable[[RefusedBody], Awaitable[list[Any]]] | None = None,
+) -> Problem:
+    """A refusal as an error, with every rule broken; `alternatives` finds what could be had instead."""
+    body = msgspec.json.decode(answer.body, type=RefusedBody)
+    reasons = [reason_out(reason, body.rules_version, language, zone) for reason in body.reasons]
+    found = await alternatives(body) if alternatives else []
+
+    def sentence(_: Language) -> str:
+        return ("" if language == "zh" else " ").join(reason.message for reason in reasons)
+
+    return Problem(
+        "refused",
+        sentence,
+        headers={POSITION: str(answer.position)},
+        reasons=reasons,
+        alternatives=found,
+        position=answer.position,
+    )
+
+
+def key_and_print(request: Request[Any, Any, Any], body: object) -> tuple[str | None, bytes]:
+    """The request's Idempotency-Key, and what tells two requests under one key apart: method, path and body."""
+    key = key_of(request.headers.get("idempotency-key"))
+    return key, fingerprint([request.method, request.scope["path"], body]) if key is not None else b""
+
+
+def position_asked(request: Request[Any, Any, Any]) -> int | None:
+    """The position that the answer is to reflect, if the caller names one. Raises a Problem."""
+    header = request.headers.get(POSITION)
+    if header is None:
+        return None
+    if not (header.isascii() and header.isdigit() and len(header) < 20 and int(header) <= POSITION_MAX):
+        raise wrong("not_whole", POSITION)
+    return int(header)
+
+
+_ZONES: WeakKeyDictionary[Reader, ZoneInfo] = WeakKeyDictionary()
+
+
+async def zone_of(parts: Parts) -> ZoneInfo:
+    """The subdistrict's time zone, which never changes and so is read once. Raises `NotBuilt` or `NotOpened`."""
+    known = _ZONES.get(parts.reader)
+    if known is None:
+        async with parts.reader.of(availability.NAME) as snapshot:
+            known = _ZONES[parts.reader] = await availability.zone(snapshot)
+    return known

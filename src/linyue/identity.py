@@ -1,0 +1,314 @@
+"""Who asks: a bearer token or a session cookie to an actor with a role; and how much each may ask for.
+
+Tokens and session ids are 256 random bits; the database holds their SHA-256 alone. All SQL of the schema `identity` is
+here. What a token or a person is, is kept in this process for `KNOWN_SECONDS`: a revoked token works no longer than that.
+"""
+
+import hashlib
+import hmac
+import secrets
+import time
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+from litestar.connection import ASGIConnection
+from sqlalchemy import ARRAY, Column, DateTime, Integer, LargeBinary, MetaData, Table, Text, text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from booking.messages import Asker, Channel, Role, Scope
+
+KNOWN_SECONDS = 3.0
+# At 200 bytes each: two megabytes a process.
+KNOWN_MAX = 10_000
+SESSION_PERSON = "person"
+"""Under what name a session holds who signed in."""
+
+METADATA = MetaData(schema="identity")
+_C = Text(collation="C")
+
+accounts = Table(
+    "accounts",
+    METADATA,
+    Column("subdistrict", _C, primary_key=True),
+    Column("person", _C, primary_key=True),
+    Column("role", _C, nullable=False),
+    Column("stations", ARRAY(Text), nullable=False),
+    Column("created_at", DateTime(timezone=True), nullable=False),
+)
+tokens = Table(
+    "tokens",
+    METADATA,
+    Column("subdistrict", _C, primary_key=True),
+    Column("hash", LargeBinary, primary_key=True),
+    Column("person", _C, nullable=False),
+    Column("label", Text, nullable=False),
+    Column("created_at", DateTime(timezone=True), nullable=False),
+    Column("expires_at", DateTime(timezone=True)),
+    Column("revoked_at", DateTime(timezone=True)),
+)
+sessions = Table(
+    "sessions",
+    METADATA,
+    Column("subdistrict", _C, primary_key=True),
+    Column("hash", LargeBinary, primary_key=True),
+    Column("data", LargeBinary, nullable=False),
+    Column("expires_at", DateTime(timezone=True), nullable=False),
+)
+budgets = Table(
+    "budgets",
+    METADATA,
+    Column("subdistrict", _C, primary_key=True),
+    Column("person", _C, primary_key=True),
+    Column("window_start", DateTime(timezone=True), primary_key=True),
+    Column("seconds", Integer, primary_key=True),
+    Column("used", Integer, nullable=False),
+)
+
+
+class Actor(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody whom we know: a random id, a role, and for staff their stations (none: no station is theirs)."""
+
+    person: str
+    role: Role
+    stations: frozenset[str] = frozenset()
+
+    def asker(self, scope: Scope, channel: Channel) -> Asker:
+        """The actor as the desk knows who asks; `scope` is what the table of permissions says of this call."""
+        return Asker(id=self.person, role=self.role, channel=channel, scope=scope, stations=self.stations)
+
+
+class Budget(msgspec.Struct, frozen=True, kw_only=True):
+    """So many commands in a window of so many seconds."""
+
+    seconds: int
+    commands: int
+
+
+RESIDENT = (Budget(seconds=60, commands=20), Budget(seconds=86_400, commands=200))
+DESK = (Budget(seconds=60, commands=1_200),)
+BUDGETS: Mapping[Role, tuple[Budget, ...]] = {
+    "resident": RESIDENT, "volunteer": DESK, "staff": DESK, "auditor": DESK, "admin": DESK,
+}  # fmt: skip
+
+
+class Session(msgspec.Struct, frozen=True, kw_only=True):
+    """What is kept of a browser's session, and for how many more seconds."""
+
+    data: bytes
+    seconds_left: int
+
+
+def new_secret() -> str:
+    """A token or session id: 256 random bits, as 43 characters that a header and a cookie take as they are."""
+    return secrets.token_urlsafe(32)
+
+
+def hash_of(secret: str) -> bytes:
+    """What the database keeps of a token or session id. SHA-256 will do: there is nothing to guess in 256 random bits."""
+    return hashlib.sha256(secret.encode()).digest()
+
+
+# A new account, or another role or other stations for a known one.
+_OPEN_ACCOUNT = text("""
+INSERT INTO identity.accounts (subdistrict, person, role, stations, created_at)
+VALUES (:subdistrict, :person, :role, CAST(:stations AS text[]), :now)
+ON CONFLICT (subdistrict, person) DO UPDATE SET role = excluded.role, stations = excluded.stations
+""")
+_ACCOUNT = text("""
+SELECT person, role, stations FROM identity.accounts WHERE subdistrict = :subdistrict AND person = :person
+""")
+_KEEP_TOKEN = text("""
+INSERT INTO identity.tokens (subdistrict, hash, person, label, created_at, expires_at)
+VALUES (:subdistrict, :hash, :person, :label, :now, :expires_at)
+ON CONFLICT (subdistrict, hash) DO NOTHING
+""")
+_REVOKE = text("""
+UPDATE identity.tokens SET revoked_at = :now WHERE subdistrict = :subdistrict AND hash = :hash AND revoked_at IS NULL
+""")
+# Who holds a token, in one statement; the hash comes back to be compared in constant time.
+_HOLDER = text("""
+SELECT t.hash, a.person, a.role, a.stations
+FROM identity.tokens t JOIN identity.accounts a ON a.subdistrict = t.subdistrict AND a.person = t.person
+WHERE t.subdistrict = :subdistrict AND t.hash = :hash AND t.revoked_at IS NULL
+  AND (t.expires_at IS NULL OR t.expires_at > :now)
+""")
+# One more command in each window, in one statement. What a crash forgets of a budget nobody misses, so it waits for no disk.
+_SPEND = text("""
+WITH quick AS (SELECT set_config('synchronous_commit', 'off', true))
+INSERT INTO identity.budgets AS b (subdistrict, person, seconds, window_start, used)
+SELECT :subdistrict, :person, w.seconds, w.start, 1
+FROM quick, unnest(CAST(:seconds AS int[]), CAST(:starts AS timestamptz[])) AS w(seconds, start)
+ON CONFLICT (subdistrict, person, seconds, window_start) DO UPDATE SET used = b.used + 1
+RETURNING seconds, used
+""")
+# In steps, so that no transaction is long.
+_FORGET_BUDGETS = text("""
+DELETE FROM identity.budgets WHERE ctid IN (
+    SELECT ctid FROM identity.budgets
+    WHERE subdistrict = :subdistrict AND window_start + make_interval(secs => seconds) < :now LIMIT 1000)
+""")
+_KEEP_SESSION = text("""
+INSERT INTO identity.sessions (subdistrict, hash, data, expires_at) VALUES (:subdistrict, :hash, :data, :expires_at)
+ON CONFLICT (subdistrict, hash) DO UPDATE SET data = excluded.data, expires_at = excluded.expires_at
+""")
+_SESSION = text("""
+SELECT data, expires_at FROM identity.sessions WHERE subdistrict = :subdistrict AND hash = :hash AND expires_at > :now
+""")
+_DROP_SESSION = text("DELETE FROM identity.sessions WHERE subdistrict = :subdistrict AND hash = :hash")
+_DROP_SESSIONS = text("DELETE FROM identity.sessions WHERE subdistrict = :subdistrict")
+_FORGET_SESSIONS = text("""
+DELETE FROM identity.sessions WHERE ctid IN (
+    SELECT ctid FROM identity.sessions WHERE subdistrict = :subdistrict AND expires_at < :now LIMIT 1000)
+""")
+
+
+class Identity:
+    """Accounts, tokens, sessions and budgets of a subdistrict. `now` tells the time in UTC."""
+
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        subdistrict: str,
+        now: Callable[[], datetime],
+        allowed: Mapping[Role, tuple[Budget, ...]] = BUDGETS,
+    ) -> None:
+        self.subdistrict = subdistrict
+        # Each statement is a transaction of its own: one round trip in place of three.
+        self._engine = engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._now = now
+        self._allowed = dict(allowed)
+        self._known: dict[bytes | str, tuple[float, Actor]] = {}
+
+    def allow(self, allowed: Mapping[Role, tuple[Budget, ...]]) -> None:
+        """Give roles other budgets, for this process: a bench asks more in a minute than people do."""
+        self._allowed.update(allowed)
+
+    async def open_account(self, person: str, role: Role, stations: Iterable[str] = ()) -> None:
+        """Let a person in with a role; for staff, at these stations."""
+        await self._execute(_OPEN_ACCOUNT, person=person, role=role, stations=sorted(stations), now=self._now())
+        self._known.clear()
+
+    async def account(self, person: str) -> Actor | None:
+        """Who has this id; None where nobody has."""
+        known = self._remembered(person)
+        if known is not None:
+            return known
+        rows = await self._execute(_ACCOUNT, person=person)
+        return self._remember(person, _actor(rows[0])) if rows else None
+
+    async def issue_token(
+        self, person: str, label: str, expires_at: datetime | None = None, *, token: str | None = None
+    ) -> str:
+        """A new bearer token for a person with an account. It is told this once; only its hash is kept.
+
+        `token` keeps one that was made before by `new_secret`.
+        """
+        token = token or new_secret()
+        when = {"now": self._now(), "expires_at": expires_at}
+        await self._execute(_KEEP_TOKEN, hash=hash_of(token), person=person, label=label, **when)
+        return token
+
+    async def revoke_token(self, token: str) -> None:
+        """From now on it opens nothing; other processes learn it within `KNOWN_SECONDS`."""
+        await self._execute(_REVOKE, hash=hash_of(token), now=self._now())
+        self._known.pop(hash_of(token), None)
+
+    async def actor_of_token(self, token: str) -> Actor | None:
+        """Who holds a token; None where it is unknown, revoked or has expired."""
+        wanted = hash_of(token)
+        known = self._remembered(wanted)
+        if known is not None:
+            return known
+        rows = await self._execute(_HOLDER, hash=wanted, now=self._now())
+        if not rows or not hmac.compare_digest(rows[0][0], wanted):
+            # Not remembered: a token made a moment ago works at once, and guesses fill no memory.
+            return None
+        return self._remember(wanted, _actor(rows[0][1:]))
+
+    async def actor_of(self, connection: ASGIConnection[Any, Any, Any, Any]) -> Actor | None:
+        """Who asks: by the bearer token where one is sent, else by the session's cookie; None for nobody.
+
+        Raises `BadToken` where a token was sent that opens nothing.
+        """
+        header = connection.headers.get("authorization")
+        if header is not None:
+            scheme, _, token = header.partition(" ")
+            actor = await self.actor_of_token(token.strip()) if scheme.lower() == "bearer" else None
+            if actor is None:
+                raise BadToken
+            return actor
+        session = connection.scope.get("session")
+        person = session.get(SESSION_PERSON) if isinstance(session, dict) else None
+        return await self.account(person) if isinstance(person, str) else None
+
+    async def spend(self, actor: Actor) -> int | None:
+        """Count a command against the actor's budgets; the seconds until there is more where one is used up, else None."""
+        allowed = {budget.seconds: budget.commands for budget in self._allowed.get(actor.role, ())}
+        if not allowed:
+            return None
+        now = self._now()
+        starts = {seconds: _window_start(now, seconds) for seconds in allowed}
+        rows = await self._execute(_SPEND, person=actor.person, seconds=list(starts), starts=list(starts.values()))
+        left = [
+            (starts[seconds] + timedelta(seconds=seconds) - now).total_seconds()
+            for seconds, used in rows
+            if used > allowed[seconds]
+        ]
+        return int(max(left)) + 1 if left else None
+
+    async def keep_session(self, secret: str, data: bytes, seconds: int) -> None:
+        """Keep a session's data for so many seconds."""
+        expires_at = self._now() + timedelta(seconds=seconds)
+        await self._execute(_KEEP_SESSION, hash=hash_of(secret), data=data, expires_at=expires_at)
+
+    async def session(self, secret: str) -> Session | None:
+        """What is kept under a session's id; None where there is nothing, or its time is over."""
+        now = self._now()
+        rows = await self._execute(_SESSION, hash=hash_of(secret), now=now)
+        if not rows:
+            return None
+        return Session(data=rows[0][0], seconds_left=int((rows[0][1] - now).total_seconds()))
+
+    async def drop_session(self, secret: str) -> None:
+        """End a session."""
+        await self._execute(_DROP_SESSION, hash=hash_of(secret))
+
+    async def drop_sessions(self) -> None:
+        """End everybody's session."""
+        await self._execute(_DROP_SESSIONS)
+
+    async def forget(self) -> None:
+        """Delete budgets and sessions whose time is over, up to 1,000 of each."""
+        await self._execute(_FORGET_BUDGETS, now=self._now())
+        await self._execute(_FORGET_SESSIONS, now=self._now())
+
+    async def _execute(self, statement: Any, **values: object) -> list[Any]:
+        async with self._engine.connect() as connection:
+            result = await connection.execute(statement, {"subdistrict": self.subdistrict, **values})
+            return list(result) if result.returns_rows else []
+
+    def _remembered(self, key: bytes | str) -> Actor | None:
+        known = self._known.get(key)
+        return known[1] if known is not None and known[0] > time.monotonic() else None
+
+    def _remember(self, key: bytes | str, actor: Actor) -> Actor:
+        if len(self._known) >= KNOWN_MAX:
+            self._known.clear()
+        self._known[key] = time.monotonic() + KNOWN_SECONDS, actor
+        return actor
+
+
+class BadToken(Exception):
+    """A bearer token was sent that is unknown, revoked or has expired: ask for a new one."""
+
+
+def _actor(row: Any) -> Actor:
+    person, role, stations = row
+    return Actor(person=person, role=role, stations=frozenset(stations))
+
+
+def _window_start(now: datetime, seconds: int) -> datetime:
+    """The beginning of the window of so many seconds in which an instant lies, counted from the epoch."""
+    return datetime.fromtimestamp(int(now.timestamp()) // seconds * seconds, UTC)

@@ -1,0 +1,123 @@
+"""LIST 3: the routes, and what stands around each of them: who calls, errors, sessions, the API's description."""
+
+import base64
+import hashlib
+import hmac
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from importlib.metadata import version
+from typing import Any
+
+from litestar import Litestar, Request, Response, Router
+from litestar.config.csrf import CSRFConfig
+from litestar.datastructures import State
+from litestar.di import Provide
+from litestar.exceptions import HTTPException
+from litestar.stores.registry import StoreRegistry
+
+from linyue import health, openapi, permissions, problems
+from linyue.api import agenda, audit, availability, bookings, catalogue, closures, history
+from linyue.api.availability import Advice
+from linyue.clock import clock_of
+from linyue.pages import site, trouble
+from linyue.permissions import Caller
+from linyue.postgres import external_databases
+from linyue.sessions import SessionStore, session_config
+from linyue.settings import Settings, from_environment, vault_keys
+from linyue.wiring import Parts, wire
+
+API_HANDLERS = (
+    *catalogue.HANDLERS,
+    *availability.HANDLERS,
+    *bookings.HANDLERS,
+    *agenda.HANDLERS,
+    *history.HANDLERS,
+    *closures.HANDLERS,
+    *audit.HANDLERS,
+)
+# Nothing that is asked of the API is longer; a page's form neither.
+BODY_BYTES_MAX = 64 * 1024
+
+OpenParts = Callable[[], AbstractAsyncContextManager[Parts]]
+
+
+def create_app(settings: Settings | None = None, open_parts: OpenParts | None = None) -> Litestar:
+    """The app of one HTTP worker. Without arguments, by the environment, as a worker of `linyue serve` makes it."""
+    settings = settings or from_environment()
+    store = SessionStore()
+    app = Litestar(
+        route_handlers=[
+            Router(permissions.API, route_handlers=API_HANDLERS),
+            *health.HANDLERS,
+            openapi.assets(),
+            *site.ROUTES,
+        ],
+        lifespan=[_with_parts(open_parts or _by_environment(settings), store)],
+        dependencies={
+            "parts": Provide(_parts, sync_to_thread=False),
+            "caller": Provide(_caller, sync_to_thread=False),
+        },
+        guards=[permissions.guard],
+        exception_handlers={HTTPException: _trouble, Exception: _trouble},
+        middleware=[session_config().middleware],
+        stores=StoreRegistry({"sessions": store}),
+        csrf_config=_csrf(settings),
+        openapi_config=openapi.config(version("linyue")),
+        request_max_body_size=BODY_BYTES_MAX,
+        logging_config=None,
+    )
+    permissions.check(app)
+    return app
+
+
+def _with_parts(open_parts: OpenParts, store: SessionStore) -> Callable[[Litestar], AbstractAsyncContextManager[None]]:
+    @asynccontextmanager
+    async def lifespan(app: Litestar) -> AsyncIterator[None]:
+        async with open_parts() as parts:
+            app.state["parts"], app.state["advice"] = parts, Advice(parts)
+            store.identity = parts.identity
+            yield
+
+    return lifespan
+
+
+def _by_environment(settings: Settings) -> OpenParts:
+    """A worker finds its database by the address that its parent set, and the clock by DATA."""
+
+    def open_parts() -> AbstractAsyncContextManager[Parts]:
+        databases = external_databases(settings)
+        if databases is None:
+            raise RuntimeError("a worker finds its database by LINYUE_DATABASE_URL, which its parent sets")
+        return wire(settings, databases, clock_of(settings.data))
+
+    return open_parts
+
+
+def _parts(state: State) -> Parts:
+    parts: Parts = state["parts"]
+    return parts
+
+
+def _caller(request: Request[Any, Any, Any]) -> Caller:
+    caller: Caller = request.state["caller"]
+    return caller
+
+
+def _trouble(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
+    """Programs get problem details, people a page."""
+    path = request.scope["path"]
+    of_programs = path.startswith((permissions.API, "/schema", "/health"))
+    return problems.answer(request, error) if of_programs else trouble.answer(request, error)
+
+
+def _csrf(settings: Settings) -> CSRFConfig:
+    """Forms carry a token that only our pages know. The API takes no cookies, so it needs none."""
+    key = vault_keys(settings)[0].encode()
+    secret = base64.b64encode(hmac.digest(key, b"linyue csrf", hashlib.sha256)).decode()
+    return CSRFConfig(
+        secret=secret,
+        cookie_name="linyue_csrf",
+        header_name="x-csrftoken",
+        cookie_samesite="lax",
+        exclude=["^/api/", "^/schema", "^/health", "^/static"],
+    )

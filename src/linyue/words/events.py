@@ -1,0 +1,39 @@
+"""What happened, in a sentence, for every type of event. Who did it stands beside the sentence, not in it."""
+
+from linyue.words import Words
+
+EVENTS: dict[str, Words] = {
+    "SubdistrictOpened": Words("街道“{name}”启用。", "The subdistrict {name} was set up."),
+    "StationOpened": Words("站点“{name}”登记。", "The station {name} was entered."),
+    "SpaceOpened": Words("主题空间“{name}”登记。", "The space {name} was entered."),
+    "ResourceOpened": Words(
+        "资源“{name}”登记，容量 {capacity}。", "The resource {name} was entered, capacity {capacity}."
+    ),
+    "ResourceChanged": Words("资源容量改为 {capacity}。", "The resource's capacity became {capacity}."),
+    "RoomOpened": Words("活动室“{name}”开放预约。", "The room {name} was opened for booking."),
+    "RoomChanged": Words("活动室“{name}”的设置有变更。", "The room {name} was changed."),
+    "RoomClosed": Words("活动室暂停开放：{when}。原因：{reason}。", "The room was closed: {when}. Reason: {reason}."),
+    "RoomReopened": Words("活动室恢复开放：{when}。", "The room was opened again: {when}."),
+    "ChangeRefused": Words("变更未通过：{reasons}", "The change was refused: {reasons}"),
+    "RulesChanged": Words("预约须知更新。", "The house rules were set anew."),
+    "BookingRequested": Words(
+        "申请预约 {when}，{use}，{units} 份，等待审核。", "Asked for {when}, {use}, {units} unit(s); awaiting approval."
+    ),
+    "BookingConfirmed": Words(
+        "预约 {when}，{use}，{units} 份，已确认。", "Booked {when}, {use}, {units} unit(s); confirmed."
+    ),
+    "BookingApproved": Words("批准了预约。", "Approved the booking."),
+    "BookingRejected": Words("未批准预约。原因：{reason}。", "Rejected the booking. Reason: {reason}."),
+    "BookingCancelled": Words("取消了预约。原因：{reason}。", "Cancelled the booking. Reason: {reason}."),
+    "BookingCheckedIn": Words("已签到。", "Checked in."),
+    "BookingCompleted": Words("预约已完成。", "The booking was completed."),
+    "NoShowRecorded": Words(
+        "未按时签到，记为爽约，场地已释放。", "Nobody checked in: a no-show, and the room is free again."
+    ),
+    "BookingExpired": Words("到开始时仍未审核，预约过期。", "Not approved by its start, so it expired."),
+    "BookingRefused": Words("预约 {when} 未通过：{reasons}", "The request for {when} was refused: {reasons}"),
+    "BookingChangeRefused": Words("“{asked}”未通过：{reasons}", "To {asked} was refused: {reasons}"),
+}
+
+OPEN_END = Words("{start} 起，恢复时间另行通知", "from {start}, until further notice")
+FOR_GOOD = Words("{start} 起", "from {start} on")
