@@ -24,11 +24,14 @@ from linyue.worker import LIVE_PATH
 
 APP = "linyue.web:create_app"
 BACKGROUND = "linyue.wiring:background"
+READY_PATH = "/health/ready"
 LOOK_SECONDS = 0.1
 # Between two looks no more than this counts as passed: a parent that was itself frozen, or busy with the database,
 # must not take its children for silent.
 ATTENTION_SECONDS_MAX = 1.0
 READY_SECONDS_MAX = 120.0
+# A fortnight of Gumei takes under a second; a rebuild may take minutes, and is no reason not to serve.
+LEVEL_SECONDS_MAX = 20.0
 # Some send a stop to the process and to its group in the same breath: those two are one.
 HURRY_AFTER_SECONDS = 0.5
 # A server that was killed leaves its workers a moment in which they still hold the port.
@@ -63,12 +66,16 @@ class NotReady(CannotServe):
 
 
 class Crew(msgspec.Struct, frozen=True, kw_only=True):
-    """Who is to run: so many HTTP workers of `app`, and `background`, both as `linyue.worker.Duty` names a target."""
+    """Who is to run: so many HTTP workers of `app`, and `background`, both as `linyue.worker.Duty` names a target.
+
+    `level_seconds_max` is how long the address is kept back until the read models are level with the log.
+    """
 
     workers: int
     app: str = APP
     background: str = BACKGROUND
     limits: Limits = Limits()
+    level_seconds_max: float = LEVEL_SECONDS_MAX
 
     def hire(self, listener: socket.socket, environment: Mapping[str, str]) -> tuple[list[Child], list[Child]]:
         """The places for the HTTP workers, and the one for the background process; nobody is started yet."""
@@ -114,8 +121,8 @@ def serve(
 
     `server` is the database that the parent runs, None where it is somebody else's. `prepare` runs once the database
     answers and before anything else uses it; what it returns is added to the children's environment. `on_ready` gets
-    the address when every process is well and a worker has answered there. Raises CannotServe, or whatever `server`,
-    `prepare` and `on_ready` raise, after having stopped all it had started.
+    the address when every process is well and a worker says there that it is ready. Raises CannotServe, or whatever
+    `server`, `prepare` and `on_ready` raise, after having stopped all it had started.
     """
     with contextlib.closing(listen(host, port)) as listener, _Stops() as stops:
         return _Parent(listener, server, stops).run(crew, prepare, on_ready)
@@ -189,6 +196,38 @@ class _Stops:
             raise KeyboardInterrupt(signal.Signals(number).name)
 
 
+class _Start:
+    """Finds out when the address can be told: everybody is well, and the read models are level with the log."""
+
+    def __init__(self, listener: socket.socket, children: Sequence[Child], level_seconds_max: float) -> None:
+        self.told = False
+        self._listener = listener
+        self._children = children
+        self._level_seconds_left = level_seconds_max
+        self._seconds_left = READY_SECONDS_MAX
+
+    def ready(self, elapsed: float) -> bool:
+        """Whether it can be told now, once; raises NotReady when somebody has not become well in time."""
+        self._seconds_left -= elapsed
+        late = [child.name for child in self._children if not child.well]
+        if late or not _answers(self._listener, LIVE_PATH):
+            if self._seconds_left <= 0:
+                raise NotReady(late)
+            return False
+        self.told = self._is_level(elapsed)
+        return self.told
+
+    def _is_level(self, elapsed: float) -> bool:
+        if _answers(self._listener, READY_PATH):
+            log.info("ready", url=address(self._listener))
+            return True
+        self._level_seconds_left -= elapsed
+        if self._level_seconds_left > 0:
+            return False
+        log.warning("serving, though not ready yet", url=address(self._listener), see=READY_PATH)
+        return True
+
+
 class _Parent:
     """The running parts, and the loop that looks after them."""
 
@@ -207,24 +246,24 @@ class _Parent:
             with self._stops.interrupting():
                 environment = prepare(databases)
             self._workers, self._background = crew.hire(self._listener, environment)
-            self._look_after_all(on_ready)
+            self._look_after_all(crew.level_seconds_max, on_ready)
         except KeyboardInterrupt:
             log.info("asked to stop before anything was served")
         finally:
             self._stop_all()
         return 0
 
-    def _look_after_all(self, on_ready: Callable[[str], None]) -> None:
-        ready, waited, before = False, 0.0, time.monotonic()
+    def _look_after_all(self, level_seconds_max: float, on_ready: Callable[[str], None]) -> None:
+        start = _Start(self._listener, (*self._workers, *self._background), level_seconds_max)
+        before = time.monotonic()
         while not self._stops.asked:
             elapsed = min(time.monotonic() - before, ATTENTION_SECONDS_MAX)
             before = time.monotonic()
             self._tend_server(elapsed)
             for child in (*self._workers, *self._background):
                 child.tend(elapsed)
-            if not ready:
-                waited += elapsed
-                ready = self._announced(on_ready, waited)
+            if not start.told and start.ready(elapsed):
+                on_ready(address(self._listener))
             time.sleep(LOOK_SECONDS)
 
     def _tend_server(self, elapsed: float) -> None:
@@ -239,18 +278,6 @@ class _Parent:
         except Exception:
             self._server_pause = SERVER_RETRY_SECONDS
             log.exception("the database could not be started", again_in=SERVER_RETRY_SECONDS)
-
-    def _announced(self, on_ready: Callable[[str], None], waited: float) -> bool:
-        """Whether everybody is well, and it has been said; raises NotReady when that took too long."""
-        late = [child.name for child in (*self._workers, *self._background) if not child.well]
-        if late or not _answers(self._listener):
-            if waited > READY_SECONDS_MAX:
-                raise NotReady(late)
-            return False
-        url = address(self._listener)
-        log.info("ready", url=url)
-        on_ready(url)
-        return True
 
     def _stop_all(self) -> None:
         log.info("stopping")
@@ -283,11 +310,11 @@ def _nearby(listener: socket.socket) -> tuple[str, int]:
     return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host), port  # noqa: S104 - compared, not bound
 
 
-def _answers(listener: socket.socket) -> bool:
-    """Whether some worker answers `GET /health/live` on the public socket."""
+def _answers(listener: socket.socket, path: str) -> bool:
+    """Whether some worker answers with 200 on the public socket."""
     connection = http.client.HTTPConnection(*_nearby(listener), timeout=1.0)
     try:
-        connection.request("GET", LIVE_PATH, headers={"Connection": "close"})
+        connection.request("GET", path, headers={"Connection": "close"})
         return connection.getresponse().status == http.client.OK
     except (OSError, http.client.HTTPException):
         return False

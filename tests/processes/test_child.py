@@ -20,14 +20,14 @@ def test_what_dies_in_a_row_is_started_less_and_less_often(start: StartToy) -> N
     eventually(lambda: toy.log.count("event=died child=background") >= 4)
     pauses = [float(pause) for pause in re.findall(r"how=\"exit 1\" again_in=([\d.]+)", toy.log)]
     assert pauses[:4] == [0.1, 0.2, 0.4, 0.8]
-    assert toy.stop(within=5) == 0
+    assert toy.stop(within=15) == 0
 
 
 def test_a_frozen_worker_is_replaced(start: StartToy) -> None:
     toy = start(TOY_SILENCE="3").wait_until_ready()
     frozen = toy.pid_of("worker 1")
     os.kill(frozen, signal.SIGSTOP)
-    eventually(lambda: toy.pid_of("worker 1") != frozen, seconds=8)
+    eventually(lambda: toy.pid_of("worker 1") != frozen, seconds=15)
     assert not exists(frozen)
     assert "silent, killing it" in toy.log
 

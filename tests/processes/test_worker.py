@@ -77,7 +77,7 @@ def test_sigterm_lets_the_background_clean_up(start: StartChild, tmp_path: Path)
     child = start("toy:background")
     assert os.read(child.pulse, 1) == b"."
     child.process.send_signal(signal.SIGTERM)
-    assert child.process.wait(5) == 0
+    assert child.process.wait(15) == 0
     assert (tmp_path / "background.left").exists()
 
 
@@ -86,7 +86,7 @@ def test_the_lifeline_alone_is_enough(start: StartChild, tmp_path: Path) -> None
     child = start("toy:background")
     assert os.read(child.pulse, 1) == b"."
     child.cut_lifeline()
-    assert child.process.wait(5) == 0
+    assert child.process.wait(15) == 0
     assert (tmp_path / "background.left").exists()
 
 

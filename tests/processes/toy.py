@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import asyncpg
-from litestar import Litestar, asgi, get
+from litestar import Litestar, Response, asgi, get
 from litestar.response import ServerSentEvent
 from litestar.types import Receive, Scope, Send
 
@@ -29,6 +29,13 @@ DATA = Path(os.environ["TOY_DATA"])
 @get("/health/live")
 async def live() -> str:
     return "live"
+
+
+@get("/health/ready")
+async def ready() -> Response[str]:
+    """Not ready while somebody wants it so."""
+    level = not (DATA / "behind").exists()
+    return Response("ready" if level else "behind", status_code=200 if level else 503)
 
 
 @get("/pid")
@@ -80,7 +87,7 @@ async def database() -> int:
 
 
 def create_app() -> Litestar:
-    return Litestar([live, pid, slow, stuck, stream, stubborn, database], logging_config=None)
+    return Litestar([live, ready, pid, slow, stuck, stream, stubborn, database], logging_config=None)
 
 
 async def background() -> None:
@@ -125,6 +132,7 @@ def main() -> int:
         app=os.environ.get("TOY_APP", "toy:create_app"),
         background=os.environ.get("TOY_BACKGROUND", "toy:background"),
         limits=limits,
+        level_seconds_max=2.0,
     )
     server = EmbeddedServer(DATA / "pg") if "TOY_POSTGRES" in os.environ else None
     try:
