@@ -112,7 +112,7 @@ def _can_be_kept(value: object) -> bool:
         case str():
             # PostgreSQL keeps no NUL, and UTF-8 no half of a surrogate pair.
             return "\0" not in value and not any("\ud800" <= character <= "\udfff" for character in value)
-        case list():
+        case list() | tuple():
             return all(map(_can_be_kept, value))
         case dict():
             return all(map(_can_be_kept, value.values()))
