@@ -21,29 +21,33 @@ LINES_OF_A_FUNCTION_MAX = 70
 
 # Where a source's tests stand when the folder and the name do not say it.
 MIRRORS = {
-    "linyue/postgres/binaries.py": "tests/postgres/test_embedded.py",
-    "linyue/postgres/cluster.py": "tests/postgres/test_embedded.py",
-    "linyue/postgres/faults.py": "tests/postgres/test_embedded.py",
-    "linyue/postgres/migrations.py": "tests/migrations/test_migrations.py",
-    "linyue/postgres/postmaster.py": "tests/postgres/test_embedded.py",
-    "linyue/postgres/roles.py": "tests/migrations/test_migrations.py",
     "booking/batch.py": "tests/log/test_desk.py",
-    "booking/subjects.py": "tests/log/test_desk.py",
-    "booking/messages.py": "tests/decisions/test_messages.py",
     "booking/local_time.py": "tests/decisions/test_local_time.py",
-    "booking/state.py": "tests/decisions/test_state.py",
+    "booking/messages.py": "tests/decisions/test_messages.py",
     "booking/reservations/checks.py": "tests/decisions/test_checks.py",
+    "booking/reservations/follow.py": "tests/decisions/test_follow.py",
+    "booking/reservations/standing.py": "tests/decisions/test_standing.py",
+    "booking/state.py": "tests/decisions/test_state.py",
+    "booking/subjects.py": "tests/decisions/test_subjects.py",
+    "linyue/postgres/roles.py": "tests/migrations/test_privileges.py",
     "linyue/shipped.py": "tests/test_wheel.py",
 }
-# A subject's files share its test, whatever they hold beside events and decide.
 FOLDERS = [
     (r"booking/verify/\w+\.py", r"tests/log/test_verify.py"),
+    # A subject's files share its test, whatever they hold beside events and decide.
     (r"booking/(\w+)/\w+\.py", r"tests/decisions/test_\1.py"),
     (r"booking/(\w+)\.py", r"tests/log/test_\1.py"),
     (r"projections/(\w+)\.py", r"tests/projections/test_\1.py"),
     (r"linyue/api/(\w+)\.py", r"tests/http/test_\1.py"),
     (r"linyue/pages/(\w+)\.py", r"tests/pages/test_\1.py"),
+    (r"linyue/words/\w+\.py", r"tests/test_house.py"),
+    (r"linyue/postgres/(binaries|cluster|faults|postmaster)\.py", r"tests/postgres/test_embedded.py"),
+    (r"linyue/postgres/migrations\.py", r"tests/migrations/test_migrations.py"),
     (r"linyue/postgres/(\w+)\.py", r"tests/postgres/test_\1.py"),
+    (
+        r"linyue/(alternatives|examples|health|identity|openapi|permissions|problems|sessions|web)\.py",
+        r"tests/http/test_\1.py",
+    ),
     (r"linyue/(\w+)\.py", r"tests/processes/test_\1.py"),
 ]
 
