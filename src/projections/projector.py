@@ -125,7 +125,7 @@ class Follower:
             if rows:
                 async with connection.begin():
                     position = await self._take_in(connection, rows)
-                # Not before the commit has returned: where it failed, the next step finds out how far the checkpoint is.
+                # Not before the commit has returned: where it failed, the next step finds out where the checkpoint is.
                 self.position, self.error = position, None
                 self._limit = min(BATCH_MAX, self._limit * 2)
         self._failures = 0
