@@ -35,6 +35,9 @@ TRIES_MAX = 3
 BEHIND_MAX = timedelta(seconds=60)
 RETRY_SECONDS = (0.05, 0.2, 0.5, 1.0, 2.0)
 
+# What a connection raises that was lost, or that the server ended in the middle of something.
+LOST = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+
 logger = structlog.get_logger()
 
 
@@ -174,7 +177,7 @@ class Desk:
             logger.exception("batch_spoilt_by_a_command")
             await self._drop_connection()
             await self._again([waiting for waiting in batch if not waiting.answer.done()])
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, log.LogForked) as error:
+        except (*LOST, log.LogForked) as error:
             # Nothing was committed: the connection is dropped with its transaction, and the commands are decided anew.
             logger.warning("desk_batch_failed", error=repr(error), commands=len(batch))
             await self._drop_connection()
@@ -303,7 +306,7 @@ class Desk:
         """Whether the batch is in the log for good. No time-out and no cancel is ever put on COMMIT."""
         try:
             await connection.execute("COMMIT")
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        except LOST as error:
             logger.warning("commit_without_answer", error=repr(error))
             await self._drop_connection()
             return after is not None and await self._learn_the_truth(after)
@@ -320,7 +323,7 @@ class Desk:
                 # What is there may not be on disk yet. A later commit of our own that has returned proves that it is.
                 await log.prove_durable(connection)
                 await connection.execute("COMMIT")
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            except LOST as error:
                 logger.warning("truth_not_learnt_yet", error=repr(error))
                 await self._drop_connection()
                 await asyncio.sleep(RETRY_SECONDS[min(tries, len(RETRY_SECONDS) - 1)])
@@ -331,7 +334,7 @@ class Desk:
     async def _wake(self, connection: Connection) -> None:
         try:
             await log.wake_followers(connection, self.subdistrict)
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        except LOST:
             # They poll as well; the next batch connects anew.
             await self._drop_connection()
 

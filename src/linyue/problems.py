@@ -57,7 +57,7 @@ class Problem(Exception):
         self.status = status or STATUSES[kind]
         self.headers = dict(headers or {})
         self.members = members
-        self._sentence = sentence or (lambda language: SENTENCES[kind].say(language))
+        self._sentence = sentence or SENTENCES[kind].say
 
     def title(self, language: Language) -> str:
         return TITLES[self.kind].say(language)
@@ -147,6 +147,8 @@ _AWAY = {
     "asyncpg.OperatorInterventionError",
     "asyncpg.InsufficientResourcesError",
     "asyncpg.InterfaceError",
+    # What asyncpg says of a connection that the server ended in the middle of something.
+    "asyncpg.InternalClientError",
     "sqlalchemy.InterfaceError",
     "sqlalchemy.TimeoutError",
 }
@@ -171,7 +173,7 @@ def response(problem: Problem, language: Language) -> Response[Any]:
 
 
 def _malformed(found: Malformed) -> Problem:
-    members = {"field": found.field} if found.field else {}
+    members: dict[str, Any] = {"field": found.field} if found.field else {}
     return Problem("malformed", found.sentence, **members)
 
 
