@@ -306,7 +306,7 @@ class Desk:
         """Whether the batch is in the log for good. No time-out and no cancel is ever put on COMMIT."""
         try:
             await connection.execute("COMMIT")
-        except LOST as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, the server may have committed
             logger.warning("commit_without_answer", error=repr(error))
             await self._drop_connection()
             return after is not None and await self._learn_the_truth(after)
