@@ -187,7 +187,7 @@ def _faults_said() -> Iterator[None]:
     try:
         yield
     except FAULTS as fault:
-        screen.print(f"linyue: {fault}", style="red", markup=False)
+        screen.print(f"linyue: {fault}", style="red", markup=False, soft_wrap=True)
         sys.exit(getattr(fault, "exit_code", 1))
 
 

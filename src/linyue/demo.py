@@ -51,18 +51,24 @@ def run(
     """Make the demo where there is none, and serve it until told to stop; the exit code."""
     settings = msgspec.structs.replace(settings, demo=True)
 
+    ours = False
+
     async def fill(databases: Databases) -> None:
+        nonlocal ours
+        # Only now is it sure that no other demo serves this DATA: its demo.json would be gone.
+        ours = True
+        withdraw(settings.data)
         await make(settings, databases, on_progress)
 
     def ready(url: str) -> None:
         announce(settings.data, url)
         on_ready(url)
 
-    withdraw(settings.data)
     try:
         return serving.serve(settings, fill=fill, on_ready=ready)
     finally:
-        withdraw(settings.data)
+        if ours:
+            withdraw(settings.data)
 
 
 async def make(settings: Settings, databases: Databases, on_progress: Progress = lambda _: None) -> None:

@@ -297,6 +297,7 @@ class _Parent:
             time.sleep(LOOK_SECONDS)
         for child in children:
             child.kill()
+        log.info("gone", children=", ".join(child.name for child in children))
 
 
 def address(listener: socket.socket) -> str:
