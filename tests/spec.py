@@ -70,10 +70,14 @@ class Given:
         return Decided(self.log, answer, [CODEC.decode(entry.data) for entry in batch.writes.entries])
 
     def state_for(self, ask: Ask, now: datetime) -> State:
-        """What the desk would read for this command: its tags, asked twice and never a third time."""
+        """What the desk would read for this command."""
+        return self.state_for_all([ask], now)
+
+    def state_for_all(self, asks: Iterable[Ask], now: datetime) -> State:
+        """What the desk would read for a batch: the tags of all, asked twice and never a third time."""
         state = State()
         for _ in range(ROUNDS_MAX):
-            wanted = set(subjects.tags(ask, state, now))
+            wanted = {tag for ask in asks for tag in subjects.tags(ask, state, now)}
             tags = {tag for tag in wanted if isinstance(tag, str)}
             ranges = {tag for tag in wanted if isinstance(tag, TagRange)}
             state.add(tags, ranges, self._found(tags, ranges))

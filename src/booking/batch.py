@@ -18,7 +18,6 @@ from booking.messages import (
     Event,
     Outcome,
     Overdue,
-    Reason,
     Recorded,
     Refusal,
     RefusedBody,
@@ -156,12 +155,13 @@ class Batch:
         """Write the refusal, or count it where the same was refused for the same reasons within the hour."""
         sameness = ask.sameness()
         before = self._refusals.get(sameness)
-        if before and self._now - before.at < SAME_REFUSAL and _rules(before.body) == {r.rule for r in refusal.reasons}:
+        version = self._subjects.rules_in_force(self._state).version
+        refused = RefusedBody(reasons=refusal.reasons, rules_version=version)
+        if before and self._now - before.at < SAME_REFUSAL and _says(_decoded(before.body)) == _says(refused):
             if not ask.dry_run:
                 self.writes.repeats[sameness] = self.writes.repeats.get(sameness, 0) + 1
             return Answer(outcome=Outcome.REFUSED, body=before.body, position=before.position)
-        version = self._subjects.rules_in_force(self._state).version
-        body = _body(RefusedBody(reasons=refusal.reasons, rules_version=version))
+        body = _body(refused)
         if not ask.dry_run:
             recorded = self._recorded(ask, 0, refusal)
             self._take(ask, [recorded], [self._entry(recorded)])
@@ -193,9 +193,13 @@ def _filed(ask: Ask, event: Event) -> Iterable[Filed]:
             yield Filed(text_id(ask.id, kind), event.person_about() or ask.asker.id, kind, text)
 
 
-def _rules(body: bytes) -> set[str]:
-    reasons: tuple[Reason, ...] = msgspec.json.decode(body, type=RefusedBody).reasons
-    return {reason.rule for reason in reasons}
+def _decoded(body: bytes) -> RefusedBody:
+    return msgspec.json.decode(body, type=RefusedBody)
+
+
+def _says(refused: RefusedBody) -> tuple[int, set[str]]:
+    """What makes two refusals of a request the same: the version of the rules, and which of them said no."""
+    return refused.rules_version, {reason.rule for reason in refused.reasons}
 
 
 def _body(answer: object) -> bytes:
