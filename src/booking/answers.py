@@ -12,7 +12,7 @@ import asyncpg
 
 from booking.messages import Answer, Outcome
 
-Connection: TypeAlias = "asyncpg.Connection[Any]"
+Connection: TypeAlias = "asyncpg.Connection[Any] | asyncpg.pool.PoolConnectionProxy[Any]"
 
 KEPT_DAYS = 30
 
@@ -87,6 +87,14 @@ DELETE FROM booking.answers WHERE ctid IN (
 async def forget_before(connection: Connection, subdistrict: str, at: datetime) -> int:
     """Delete up to 1,000 answers older than `at`; returns how many."""
     return int((await connection.execute(_FORGET, subdistrict, at)).split()[-1])
+
+
+_FORGET_REFUSALS = _FORGET.replace("booking.answers", "booking.refusals")
+
+
+async def forget_refusals_before(connection: Connection, subdistrict: str, at: datetime) -> int:
+    """Delete up to 1,000 counts of refusals that were written before `at`; returns how many. The log keeps them."""
+    return int((await connection.execute(_FORGET_REFUSALS, subdistrict, at)).split()[-1])
 
 
 _KNOWN_REFUSALS = """

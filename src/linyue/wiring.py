@@ -5,6 +5,7 @@ Tests call `wire` with a clock and a database of theirs.
 
 import asyncio
 import contextlib
+import os
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from booking.messages import SYSTEM, Answer, Ask, Command, SealedText
 from booking.vault import Filed, Vault, name_id
 from linyue.clock import Clock, clock_of, remember
 from linyue.demo_people import DemoPerson, known_demo_people
+from linyue.housekeeping import Housekeeper
 from linyue.identity import Identity
 from linyue.postgres import Databases, engine, external_databases
 from linyue.postgres.ticks import tick_lock
@@ -101,7 +103,9 @@ def desk_of(subdistrict: str, databases: Databases, vault: Vault, now: Callable[
 
 async def writer(databases: Databases) -> "asyncpg.Connection[Any]":
     """A connection that appends to the log."""
-    connection = await asyncpg.connect(databases.app, server_settings=dict(log.WRITER_SETTINGS))
+    # Whoever looks at the server sees which process holds the log.
+    named = log.WRITER_SETTINGS | {"application_name": f"linyue desk {os.getpid()}"}
+    connection = await asyncpg.connect(databases.app, server_settings=named)
     await log.bound_transactions(connection)
     return connection
 
@@ -118,6 +122,8 @@ async def background() -> None:
         async with wire(settings, databases, clock) as parts, asyncio.TaskGroup() as tasks:
             tasks.create_task(follow_all(projector, codec_of(settings.subdistrict), QUESTIONS), name="followers")
             tasks.create_task(scheduler(parts, databases).run(), name="scheduler")
+            housekeeper = Housekeeper(settings.subdistrict, parts.pool.acquire, parts.identity, parts.now)
+            tasks.create_task(housekeeper.run(), name="housekeeper")
             tasks.create_task(_remember_clock(settings, clock), name="clock")
     finally:
         await projector.dispose()

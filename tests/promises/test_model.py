@@ -439,6 +439,7 @@ def test_the_system_answers_as_a_simple_model_does(database: TestDatabase) -> No
 
 
 @pytest.mark.long
+@pytest.mark.timeout(3_000)
 def test_each_command_agrees_with_the_model_when_accepted_and_when_refused(database: TestDatabase) -> None:
     """The long run: every command a hundred times with either answer."""
     _run(database, examples=500, steps=60)

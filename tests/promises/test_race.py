@@ -35,6 +35,10 @@ HOURS = [
 ]
 
 
+# Ten times what the slowest takes here.
+pytestmark = [pytest.mark.serial, pytest.mark.timeout(600)]
+
+
 @pytest.fixture(scope="module")
 def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     with served(tmp_path_factory.mktemp("race") / "data") as running:
