@@ -87,7 +87,7 @@ class Board:
         return 0 if reasons else free_units(wanted, known, self.now), reasons
 
     def _known_of(self, wanted: Wanted) -> Known:
-        """What is known, without the holds that lie elsewhere: those of a full day are looked at once, not by each slot."""
+        """What is known, without the holds that lie elsewhere: those of a full day are looked at only once."""
         held = wanted.held()
         days = {
             tag: ResourceDay(

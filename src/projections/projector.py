@@ -58,8 +58,8 @@ class Question:
     apply: Callable[[AsyncConnection, str, Sequence[Followed]], Awaitable[None]]
 
 
-class LogNotRead(Exception):
-    """The log could not be read: the database is away; it is tried again."""
+class EventFailed(Exception):
+    """A read model could not take in an event: its follower stands before it until the program is repaired."""
 
 
 class OtherVersion(Exception):
@@ -121,7 +121,7 @@ class Follower:
         if not self._prepared:
             await self._prepare()
         async with self._engine.connect() as connection:
-            rows = await self._read(connection)
+            rows = await self._next_rows(connection)
             if rows:
                 async with connection.begin():
                     position = await self._take_in(connection, rows)
@@ -131,13 +131,14 @@ class Follower:
         self._failures = 0
         return bool(rows)
 
-    async def _read(self, connection: AsyncConnection) -> list[log.Row]:
+    async def _next_rows(self, connection: AsyncConnection) -> list[log.Row]:
         """What the log has after the position, outside any transaction: an idle follower writes nothing."""
         try:
             return await log.follow(await driver(connection), self.subdistrict, self.position, self._limit)
-        except Exception as error:
+        except Exception:
+            # SQLAlchemy does not see what befalls its connection here, and must not hand it out again.
             await connection.invalidate()
-            raise LogNotRead(repr(error)) from error
+            raise
 
     async def _take_in(self, connection: AsyncConnection, rows: list[log.Row]) -> int:
         """Apply these events; returns how far the read model is then."""
@@ -145,15 +146,26 @@ class Follower:
         position = await self._lock_checkpoint(connection)
         if position != self.position:
             return position
-        events = [Followed(self._codec.decode(row.data), row.data, row.hash) for row in rows]
-        await self._question.apply(connection, self.subdistrict, events)
-        last = events[-1].recorded
+        last = await self._apply(connection, rows)
         await connection.execute(
             update(checkpoints)
             .where(checkpoints.c.subdistrict == self.subdistrict)
             .values(position=last.position, at=last.at, error=None)
         )
         return last.position
+
+    async def _apply(self, connection: AsyncConnection, rows: list[log.Row]) -> Recorded:
+        """Change the question's rows; returns the last event. Raises `EventFailed`, or what a lost database raises."""
+        try:
+            events = [Followed(self._codec.decode(row.data), row.data, row.hash) for row in rows]
+            await self._question.apply(connection, self.subdistrict, events)
+        except Exception as error:
+            if isinstance(error, OSError) or (isinstance(error, DBAPIError) and error.connection_invalidated):
+                raise
+            # No message that may hold a statement's parameters: readiness is for everybody to see.
+            why = f": {error}" if isinstance(error, UnknownEvent) else ""
+            raise EventFailed(type(error).__name__ + why) from error
+        return events[-1].recorded
 
     async def _lock_checkpoint(self, connection: AsyncConnection) -> int:
         asked = select(checkpoints.c.position, checkpoints.c.version)
@@ -196,31 +208,29 @@ class Follower:
 
     async def _failed(self, error: Exception) -> float:
         """Note what went wrong; returns after how many seconds to try again."""
-        lost = _is_loss(error)
-        if not lost and self._limit > 1:
+        if isinstance(error, EventFailed) and self._limit > 1:
             # By smaller and smaller batches it comes to stand right before the event that fails.
             self._limit //= 2
             return 0.0
-        if lost:
-            logger.warning("follower_lost_the_database", read_model=self.schema, error=repr(error))
-        else:
+        if isinstance(error, EventFailed):
             logger.error("follower_stopped", read_model=self.schema, position=self.position, exc_info=error)
-            await self._say_why(error)
-        pauses = LOST_SECONDS if lost else FAILED_SECONDS
+            await self._say_why(str(error))
+        else:
+            logger.warning("follower_waits", read_model=self.schema, position=self.position, error=repr(error))
+        pauses: Sequence[float] = FAILED_SECONDS if isinstance(error, EventFailed) else LOST_SECONDS
         self._failures += 1
         return pauses[min(self._failures, len(pauses)) - 1]
 
-    async def _say_why(self, error: Exception) -> None:
-        # No message that may hold a statement's parameters: readiness is for everybody to see.
-        self.error = f"{type(error).__name__}: {error}" if isinstance(error, UnknownEvent) else type(error).__name__
+    async def _say_why(self, why: str) -> None:
+        self.error = why
         try:
             async with self._engine.begin() as connection:
                 await connection.execute(
                     update(checkpoints)
                     .where(checkpoints.c.subdistrict == self.subdistrict, checkpoints.c.position == self.position)
-                    .values(error=self.error)
+                    .values(error=why)
                 )
-        except (OSError, DBAPIError) as failure:
+        except Exception as failure:  # noqa: BLE001 - it was logged already, and is said at the next try
             logger.warning("follower_cannot_say_why", read_model=self.schema, error=repr(failure))
 
     async def _wait(self) -> None:
@@ -273,8 +283,3 @@ async def _listen(engine: AsyncEngine, followers: Sequence[Follower]) -> None:
 async def driver(connection: AsyncConnection) -> log.Connection:
     """asyncpg's own connection beneath SQLAlchemy's, for the log."""
     return cast(log.Connection, (await connection.get_raw_connection()).driver_connection)
-
-
-def _is_loss(error: Exception) -> bool:
-    """Whether the database is away, rather than an event wrong. One taken for the other is only tried again later."""
-    return isinstance(error, OSError | LogNotRead) or (isinstance(error, DBAPIError) and error.connection_invalidated)

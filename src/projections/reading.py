@@ -2,12 +2,13 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime
+from itertools import chain, repeat
 from typing import NamedTuple
 
 from sqlalchemy import TIMESTAMP, BigInteger, Column, MetaData, Row, Table, Text, select
-from sqlalchemy.exc import ProgrammingError
+from sqlalchemy.exc import DBAPIError, ProgrammingError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 READ_MODEL = "read_model"
@@ -69,22 +70,33 @@ class Reader:
     async def of(self, question: str, reflecting: int | None = None) -> AsyncIterator[Snapshot]:
         """The read model of a question, once it reflects a position, or after 2 s as it is then.
 
-        Raises `NotBuilt` where it is not there at all.
+        Raises `NotBuilt` where it is not there at all, and what the database's being away raises.
         """
+        async with AsyncExitStack() as stack:
+            yield await self._wait_for(question, reflecting or 0, stack)
+
+    async def _wait_for(self, question: str, position: int, stack: AsyncExitStack) -> Snapshot:
+        """The first snapshot that is far enough, or the last there is time for; the stack closes its connection."""
         loop = asyncio.get_running_loop()
         until = loop.time() + WAIT_SECONDS
-        tries = 0
-        while True:
-            async with self._engine.connect() as connection:
-                snapshot = await self._snapshot(connection, question)
-                late = loop.time() >= until
-                if snapshot and (late or snapshot.position >= (reflecting or 0)):
-                    yield snapshot
-                    return
+        for pause in chain(PAUSES_SECONDS, repeat(PAUSES_SECONDS[-1])):
+            late = loop.time() >= until
+            async with AsyncExitStack() as attempt:
+                try:
+                    connection = await attempt.enter_async_context(self._engine.connect())
+                    snapshot = await self._snapshot(connection, question)
+                except (OSError, DBAPIError):
+                    # A connection from before the database was started anew; the next one is another.
+                    if late:
+                        raise
+                    snapshot = None
+                if snapshot and (late or snapshot.position >= position):
+                    stack.push_async_exit(attempt.pop_all())
+                    return snapshot
             if late:
-                raise NotBuilt(question)
-            await asyncio.sleep(PAUSES_SECONDS[min(tries, len(PAUSES_SECONDS) - 1)])
-            tries += 1
+                break
+            await asyncio.sleep(pause)
+        raise NotBuilt(question)
 
     async def status(self, questions: Iterable[str]) -> list[Status]:
         """How far each read model is, for readiness; one that is not there is at 0, with an error."""
