@@ -12,6 +12,7 @@ import tempfile
 import time
 from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
@@ -71,9 +72,9 @@ def postgres_socket() -> Path:
     return Path(json.loads((folder / "ready.json").read_text(encoding="utf-8"))["socket"])
 
 
-@pytest.fixture
-def database(postgres_socket: Path) -> Iterator[TestDatabase]:
-    """A clone of the migrated template: `.app`, `.projector`, `.owner`, `.superuser` are its addresses."""
+@contextmanager
+def cloned(postgres_socket: Path) -> Iterator[TestDatabase]:
+    """A clone of the migrated template, dropped at the end."""
     name = f"test_{os.getpid()}_{next(_numbers)}"
     administration = on_socket(postgres_socket, "postgres", "postgres")
     superuser = on_socket(postgres_socket, "postgres", name)
@@ -85,6 +86,13 @@ def database(postgres_socket: Path) -> Iterator[TestDatabase]:
     addresses = embedded(postgres_socket, name)
     yield TestDatabase(**msgspec.structs.asdict(addresses), superuser=superuser, name=name)
     in_a_thread(_execute(administration, f"DROP DATABASE {name} WITH (FORCE)"))
+
+
+@pytest.fixture
+def database(postgres_socket: Path) -> Iterator[TestDatabase]:
+    """A clone of the migrated template: `.app`, `.projector`, `.owner`, `.superuser` are its addresses."""
+    with cloned(postgres_socket) as found:
+        yield found
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from typing import Annotated, Any, NamedTuple
 
 import msgspec
 from litestar import Response, get, post
-from litestar.params import Parameter
+from litestar.params import FromPath, FromQuery, QueryParameter
 
 from booking.desk import NotDone, Unknown, fingerprint
 from booking.local_time import Interval, local_day
@@ -18,7 +18,7 @@ from linyue.api.asking import Wish, ask
 from linyue.api.availability import Advice
 from linyue.api.bodies import YEARS
 from linyue.pages.door import Form
-from linyue.pages.page import Visit, address, see
+from linyue.pages.page import TheVisit, Visit, address, see
 from linyue.pages.rooms import room_of, use_of
 from linyue.problems import Problem, as_problem, wrong
 from projections import availability
@@ -62,12 +62,12 @@ class End(NamedTuple):
 
 @get("/rooms/{room:str}/book", opt={"call": CALL})
 async def form(
-    visit: Visit,
-    room: str,
-    start: str,
-    use: str | None = None,
-    end: str | None = None,
-    units: Annotated[int, Parameter(ge=1, le=100_000)] = 1,
+    visit: TheVisit,
+    room: FromPath[str],
+    start: FromQuery[str],
+    use: FromQuery[str | None] = None,
+    end: FromQuery[str | None] = None,
+    units: Annotated[int, QueryParameter(ge=1, le=100_000)] = 1,
 ) -> Response[str]:
     """The form for a slot; where it cannot be had, every reason, and what can."""
     wanted = await _wanted(visit, room, use, start, end)
@@ -79,7 +79,7 @@ async def form(
 
 
 @post("/rooms/{room:str}/book", status_code=303, opt={"call": CALL})
-async def book(visit: Visit, room: str, data: Form) -> Response[Any]:
+async def book(visit: TheVisit, room: FromPath[str], data: Form) -> Response[Any]:
     """Ask for the slot. A form that is sent twice books once: its key and what it says are the same."""
     wanted = await _wanted(visit, room, data.get("use"), data.get("start", ""), data.get("end"))
     units, attendees, errors = _figures(visit, data)

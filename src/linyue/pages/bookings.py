@@ -6,6 +6,7 @@ from typing import Any, get_args
 
 import msgspec
 from litestar import Response, get, post
+from litestar.params import FromPath, FromQuery
 
 from booking.local_time import local_day
 from booking.messages import Command, Outcome, RefusedBody
@@ -17,7 +18,7 @@ from linyue.api.asking import Wish, ask
 from linyue.api.bodies import GivenReason
 from linyue.api.people import texts
 from linyue.pages.door import Form
-from linyue.pages.page import Visit, address, see
+from linyue.pages.page import TheVisit, Visit, address, see
 from linyue.pages.told import SEE, next_step, rows, steps, visible
 from linyue.words import Words, codes
 from projections import agenda, availability
@@ -36,7 +37,7 @@ SAID: Mapping[str, Words] = {
 
 
 @get("/me", opt={"call": "GET me/bookings"})
-async def mine(visit: Visit, after: str | None = None) -> Response[str]:
+async def mine(visit: TheVisit, after: FromQuery[str | None] = None) -> Response[str]:
     """My bookings: those that lie ahead, then the earlier ones, the latest first."""
     person = visit.caller("GET me/bookings").known().person
     async with visit.reading("agenda") as snapshot:
@@ -53,19 +54,19 @@ async def mine(visit: Visit, after: str | None = None) -> Response[str]:
 
 
 @get("/bookings/{booking:str}", opt={"call": SEE})
-async def one(visit: Visit, booking: str, said: str | None = None) -> Response[str]:
+async def one(visit: TheVisit, booking: FromPath[str], said: FromQuery[str | None] = None) -> Response[str]:
     """A booking, its code in large letters, what can be done with it now, and who did what."""
     return await _page(visit, await visible(visit, booking), said=SAID.get(said or ""))
 
 
 @get("/bookings/{booking:str}/cancel", opt={"call": "POST bookings/{booking}/cancel"})
-async def ask_to_cancel(visit: Visit, booking: str) -> Response[str]:
+async def ask_to_cancel(visit: TheVisit, booking: FromPath[str]) -> Response[str]:
     """Why, before it is cancelled."""
     return await _form(visit, await visible(visit, booking), "cancel", {}, {})
 
 
 @post("/bookings/{booking:str}/cancel", status_code=303, opt={"call": "POST bookings/{booking}/cancel"})
-async def cancel(visit: Visit, booking: str, data: Form) -> Response[Any]:
+async def cancel(visit: TheVisit, booking: FromPath[str], data: Form) -> Response[Any]:
     item = await visible(visit, booking)
     reason, errors = data.get("reason", ""), _errors(visit, data, _cancel_reasons(visit))
     if errors:
@@ -75,13 +76,13 @@ async def cancel(visit: Visit, booking: str, data: Form) -> Response[Any]:
 
 
 @get("/bookings/{booking:str}/reject", opt={"call": "POST bookings/{booking}/reject"})
-async def ask_to_reject(visit: Visit, booking: str) -> Response[str]:
+async def ask_to_reject(visit: TheVisit, booking: FromPath[str]) -> Response[str]:
     """Why, before it is rejected."""
     return await _form(visit, await visible(visit, booking), "reject", {}, {})
 
 
 @post("/bookings/{booking:str}/reject", status_code=303, opt={"call": "POST bookings/{booking}/reject"})
-async def reject(visit: Visit, booking: str, data: Form) -> Response[Any]:
+async def reject(visit: TheVisit, booking: FromPath[str], data: Form) -> Response[Any]:
     item = await visible(visit, booking)
     reason, errors = data.get("reason", ""), _errors(visit, data, get_args(RejectReason))
     if errors:
@@ -91,13 +92,13 @@ async def reject(visit: Visit, booking: str, data: Form) -> Response[Any]:
 
 
 @post("/bookings/{booking:str}/approve", status_code=303, opt={"call": "POST bookings/{booking}/approve"})
-async def approve(visit: Visit, booking: str) -> Response[Any]:
+async def approve(visit: TheVisit, booking: FromPath[str]) -> Response[Any]:
     item = await visible(visit, booking)
     return await _change(visit, item, "POST bookings/{booking}/approve", ApproveBooking(booking=booking), "approved")
 
 
 @post("/bookings/{booking:str}/check-in", status_code=303, opt={"call": "POST bookings/{booking}/check-in"})
-async def check_in(visit: Visit, booking: str) -> Response[Any]:
+async def check_in(visit: TheVisit, booking: FromPath[str]) -> Response[Any]:
     item = await visible(visit, booking)
     return await _change(visit, item, "POST bookings/{booking}/check-in", CheckIn(booking=booking), "checked_in")
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any, NamedTuple
 
 import msgspec
 from litestar import Response, get, post
-from litestar.params import Parameter
+from litestar.params import FromPath, FromQuery, QueryParameter
 
 from booking.desk import fingerprint
 from booking.local_time import TimeOfDay, local_instant, minutes_of
@@ -17,7 +17,7 @@ from booking.reservations.standing import LIVE
 from linyue.api.asking import Wish, ask
 from linyue.pages.bookings import NOTE_MAX
 from linyue.pages.door import Form
-from linyue.pages.page import Visit, address, see
+from linyue.pages.page import TheVisit, Visit, address, see
 from linyue.pages.rooms import room_of
 from linyue.pages.told import may_check_in, rows
 from linyue.permissions import Caller
@@ -45,7 +45,7 @@ class Closing(NamedTuple):
 
 
 @get("/desk", opt={"call": CHECK_IN})
-async def today(visit: Visit, code: str | None = None) -> Response[Any]:
+async def today(visit: TheVisit, code: FromQuery[str | None] = None) -> Response[Any]:
     """Who comes today to the stations of the visitor; or straight to the booking that somebody reads out."""
     caller = visit.caller(CHECK_IN)
     if caller.scope == "own":
@@ -68,7 +68,9 @@ async def today(visit: Visit, code: str | None = None) -> Response[Any]:
 
 
 @get("/rooms/{room:str}/agenda", opt={"call": CHECK_IN})
-async def of_room(visit: Visit, room: str, on: Annotated[str | None, Parameter(query="day")] = None) -> Response[str]:
+async def of_room(
+    visit: TheVisit, room: FromPath[str], on: Annotated[str | None, QueryParameter(name="day")] = None
+) -> Response[str]:
     """A room's bookings on a day, with a button for whoever came."""
     async with visit.reading("availability") as snapshot:
         found = await room_of(snapshot, room)
@@ -91,7 +93,7 @@ async def of_room(visit: Visit, room: str, on: Annotated[str | None, Parameter(q
 
 @get("/rooms/{room:str}/close", opt={"call": CLOSE})
 async def ask_to_close(
-    visit: Visit, room: str, on: Annotated[str | None, Parameter(query="day")] = None
+    visit: TheVisit, room: FromPath[str], on: Annotated[str | None, QueryParameter(name="day")] = None
 ) -> Response[str]:
     """From when, until when, and why."""
     day = _near(visit, on or "") or visit.calendar.today
@@ -100,7 +102,7 @@ async def ask_to_close(
 
 
 @post("/rooms/{room:str}/close", status_code=303, opt={"call": CLOSE})
-async def close(visit: Visit, room: str, data: Form) -> Response[Any]:
+async def close(visit: TheVisit, room: FromPath[str], data: Form) -> Response[Any]:
     """First the list of whom it would cancel; closed only by a second press."""
     found = await _own_room(visit, room)
     closing, errors = _read(visit, data)

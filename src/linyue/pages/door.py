@@ -5,7 +5,7 @@ from typing import Annotated
 from litestar import get, post
 from litestar.datastructures import Cookie
 from litestar.enums import RequestEncodingType
-from litestar.params import Body, Parameter
+from litestar.params import Body, FromQuery, QueryParameter
 from litestar.response import Response
 
 from linyue.identity import SESSION_PERSON
@@ -38,7 +38,7 @@ async def leave(request: PageRequest) -> Response[None]:
 
 
 @get("/language", status_code=303, opt={"open": True})
-async def language(to: str, back: Annotated[str, Parameter(max_length=2000)] = "/") -> Response[None]:
+async def language(to: FromQuery[str], back: Annotated[str, QueryParameter(max_length=2000)] = "/") -> Response[None]:
     """Speak Chinese or English from now on, and show the same page again."""
     answer = see(back if _is_ours(back) else "/")
     if to in ("zh", "en"):

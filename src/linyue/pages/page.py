@@ -12,6 +12,8 @@ from zoneinfo import ZoneInfo
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from litestar import MediaType, Request, Response
 from litestar.datastructures import Cookie
+from litestar.di import NamedDependency
+from litestar.params import SkipValidation
 from litestar.template.base import csrf_token
 
 from booking.messages import Channel, Reason, Role
@@ -130,6 +132,10 @@ class Visit:
             **shown,
         }
         return page(self.request, self.language, template, context, status=status, address=address)
+
+
+# Ours, and no need to look at its type with each request.
+TheVisit = NamedDependency[SkipValidation[Visit]]
 
 
 def page(

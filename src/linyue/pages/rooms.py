@@ -4,11 +4,11 @@ from datetime import date, timedelta
 from typing import Annotated, Any
 
 from litestar import Response, get
-from litestar.params import Parameter
+from litestar.params import FromPath, FromQuery, QueryParameter
 
 from booking.local_time import local_day
 from linyue.pages import day
-from linyue.pages.page import Visit
+from linyue.pages.page import TheVisit
 from linyue.problems import Problem
 from linyue.words.denials import DENIALS
 from projections import availability
@@ -20,7 +20,7 @@ DAYS_AHEAD_MAX = 92
 
 
 @get("/", opt={"call": "GET stations"})
-async def home(visit: Visit) -> Response[str]:
+async def home(visit: TheVisit) -> Response[str]:
     """The door, what one can do, and the stations."""
     async with visit.reading("availability") as snapshot:
         stations = await availability.stations(snapshot)
@@ -33,7 +33,7 @@ async def home(visit: Visit) -> Response[str]:
 
 
 @get("/stations/{station:str}", opt={"call": "GET rooms"})
-async def station(visit: Visit, station: str) -> Response[str]:
+async def station(visit: TheVisit, station: FromPath[str]) -> Response[str]:
     """A station's spaces and rooms."""
     async with visit.reading("availability") as snapshot:
         found = next((one for one in await availability.stations(snapshot) if one.id == station), None)
@@ -44,7 +44,7 @@ async def station(visit: Visit, station: str) -> Response[str]:
 
 
 @get("/uses/{use:str}", opt={"call": "GET availability"})
-async def use(visit: Visit, use: str) -> Response[str]:
+async def use(visit: TheVisit, use: FromPath[str]) -> Response[str]:
     """The rooms where one can do something, with the next time that each is free."""
     async with visit.reading("availability") as snapshot:
         rooms = await availability.rooms(snapshot, use=use)
@@ -60,10 +60,10 @@ async def use(visit: Visit, use: str) -> Response[str]:
 
 @get("/rooms/{room:str}", opt={"call": "GET availability"})
 async def room(
-    visit: Visit,
-    room: str,
-    use: str | None = None,
-    on: Annotated[str | None, Parameter(query="day")] = None,
+    visit: TheVisit,
+    room: FromPath[str],
+    use: FromQuery[str | None] = None,
+    on: Annotated[str | None, QueryParameter(name="day")] = None,
 ) -> Response[str]:
     """A room's day in one of its uses."""
     async with visit.reading("availability") as snapshot:

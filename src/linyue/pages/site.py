@@ -2,6 +2,7 @@
 
 from litestar import Response, Router, get
 from litestar.di import Provide
+from litestar.params import FromPath
 from litestar.types import ControllerRouterHandler
 
 from linyue.pages import book, bookings, desk, door, rooms, trouble
@@ -14,7 +15,7 @@ FOR_GOOD = "public, max-age=31536000, immutable"
 
 
 @get("/static/{name:str}", opt={"open": True}, sync_to_thread=False)
-def static(name: str) -> Response[bytes]:
+def static(name: FromPath[str]) -> Response[bytes]:
     """The stylesheet and the icon: all that a page loads."""
     if name not in TYPES:
         raise Problem("not_found")
