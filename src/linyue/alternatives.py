@@ -48,7 +48,8 @@ def nearest(asked: Asked, same_room: Board, same_use: Board, most: int = MOST) -
             slots = _slots(asked, board, room) if room == asked.room else [_fitted(asked, board, room)]
             far = _distance(asked, board, same_use, room)
             for slot in filter(None, slots):
-                if alternative := _judged(asked, board, room, slot):
+                alternative = _judged(asked, board, room, slot)
+                if alternative is not None:
                     found.append((far + abs(slot.start - asked.slot.start), slot.start, room, alternative))
     return [alternative for *_, alternative in sorted(found, key=lambda item: item[:3])[:most]]
 
@@ -66,7 +67,7 @@ def _distance(asked: Asked, board: Board, same_use: Board, room: str) -> timedel
 
 
 def _slots(asked: Asked, board: Board, room: str) -> Iterator[Interval]:
-    """Every slot of the room's days that is as long as was asked, in whole steps of its grid, and not the one asked for."""
+    """Every slot of the room's days as long as was asked, in whole steps of its grid, but the one asked for."""
     definition = board.rooms[room].definition if room in board.rooms else None
     use = definition.use_named(asked.use) if definition else None
     if definition is None or use is None:

@@ -5,7 +5,9 @@ from typing import Any, Literal
 import msgspec
 from litestar import Request, Response, get
 
+from booking import log
 from linyue.api.answers import TheParts
+from linyue.api.asking import connection_of
 from linyue.problems import database_is_away
 from linyue.scheduler import tick_age_seconds
 from linyue.wiring import TICK_FILE, Parts
@@ -49,7 +51,7 @@ async def live() -> Live:
 
 @get("/health/ready", opt={"open": True}, operation_id="health_ready", tags=["health"])
 async def ready(request: Request[Any, Any, Any], parts: TheParts) -> Response[Ready]:
-    """Whether the database answers, how far the read models are and what stops them, and when the scheduler last looked.
+    """Whether the database answers, how far the read models are, what stops them, and the age of the last tick.
 
     503 where the database is away, or a read model is not there.
     """
@@ -71,9 +73,7 @@ async def ready(request: Request[Any, Any, Any], parts: TheParts) -> Response[Re
 
 
 async def _head(parts: Parts) -> int:
-    from booking import log
-
-    async with parts.pool.acquire() as connection:
+    async with connection_of(parts) as connection:
         return (await log.head(connection, parts.subdistrict)).position
 
 

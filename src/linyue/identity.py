@@ -1,20 +1,21 @@
 """Who asks: a bearer token or a session cookie to an actor with a role; and how much each may ask for.
 
 Tokens and session ids are 256 random bits; the database holds their SHA-256 alone. All SQL of the schema `identity` is
-here. What a token or a person is, is kept in this process for `KNOWN_SECONDS`: a revoked token works no longer than that.
+here. What a token or a person is, is kept in this process for `KNOWN_SECONDS`: no revoked token works for longer.
 """
 
 import hashlib
 import hmac
 import secrets
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
 from litestar.connection import ASGIConnection
-from sqlalchemy import ARRAY, Column, DateTime, Integer, LargeBinary, MetaData, Table, Text, text
+from sqlalchemy import ARRAY, Column, DateTime, Integer, LargeBinary, MetaData, Table, Text, TextClause, text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from booking.messages import Asker, Channel, Role, Scope
@@ -106,7 +107,7 @@ def new_secret() -> str:
 
 
 def hash_of(secret: str) -> bytes:
-    """What the database keeps of a token or session id. SHA-256 will do: there is nothing to guess in 256 random bits."""
+    """What the database keeps of a token or session id. SHA-256 will do: 256 random bits cannot be guessed."""
     return hashlib.sha256(secret.encode()).digest()
 
 
@@ -134,7 +135,7 @@ FROM identity.tokens t JOIN identity.accounts a ON a.subdistrict = t.subdistrict
 WHERE t.subdistrict = :subdistrict AND t.hash = :hash AND t.revoked_at IS NULL
   AND (t.expires_at IS NULL OR t.expires_at > :now)
 """)
-# One more command in each window, in one statement. What a crash forgets of a budget nobody misses, so it waits for no disk.
+# One more command in each window, in one statement. What a crash forgets of it nobody misses: it waits for no disk.
 _SPEND = text("""
 WITH quick AS (SELECT set_config('synchronous_commit', 'off', true))
 INSERT INTO identity.budgets AS b (subdistrict, person, seconds, window_start, used)
@@ -244,7 +245,7 @@ class Identity:
         return await self.account(person) if isinstance(person, str) else None
 
     async def spend(self, actor: Actor) -> int | None:
-        """Count a command against the actor's budgets; the seconds until there is more where one is used up, else None."""
+        """Count a command against the actor's budgets; where one is used up, the seconds until there is more."""
         allowed = {budget.seconds: budget.commands for budget in self._allowed.get(actor.role, ())}
         if not allowed:
             return None
@@ -284,7 +285,16 @@ class Identity:
         await self._execute(_FORGET_BUDGETS, now=self._now())
         await self._execute(_FORGET_SESSIONS, now=self._now())
 
-    async def _execute(self, statement: Any, **values: object) -> list[Any]:
+    async def _execute(self, statement: TextClause, **values: object) -> list[Any]:
+        try:
+            return await self._execute_once(statement, values)
+        except DBAPIError as error:
+            if not error.connection_invalidated:
+                raise
+        # A connection from before the database was started anew. Each may run twice: a budget then counts one more.
+        return await self._execute_once(statement, values)
+
+    async def _execute_once(self, statement: TextClause, values: Mapping[str, object]) -> list[Any]:
         async with self._engine.connect() as connection:
             result = await connection.execute(statement, {"subdistrict": self.subdistrict, **values})
             return list(result) if result.returns_rows else []
@@ -304,7 +314,7 @@ class BadToken(Exception):
     """A bearer token was sent that is unknown, revoked or has expired: ask for a new one."""
 
 
-def _actor(row: Any) -> Actor:
+def _actor(row: Sequence[Any]) -> Actor:
     person, role, stations = row
     return Actor(person=person, role=role, stations=frozenset(stations))
 

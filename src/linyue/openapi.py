@@ -1,5 +1,6 @@
 """The API's description (OpenAPI 3.1) and its page, which loads nothing from another host."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +17,15 @@ from linyue.permissions import API, TABLE, sentence
 
 ASSETS = "/schema/assets"
 
-DESCRIPTION = """\
+DESCRIPTION = """
 Books the rooms of neighbourhood service stations, and shows who decided what, and why.
 
-Send `Authorization: Bearer TOKEN`; without it the catalogue and availability can be read. Instants are RFC 3339 with an \
-offset; days are the subdistrict's own. Every write takes `Idempotency-Key` (up to 200 bytes): the same key with the same \
-body gives the first answer again. Every answer says which log position it reflects (`position`, `X-Log-Position`); a read \
-that sends `X-Log-Position: N` waits up to 2 s until its answer reflects N. Errors are problem details, with a sentence in \
-the language of `Accept-Language` (zh-Hans, or English where it is asked for).\
-"""
+Send `Authorization: Bearer TOKEN`; without it the catalogue and availability can be read. Instants are RFC 3339 with
+an offset; days are the subdistrict's own. Every write takes `Idempotency-Key` (up to 200 bytes): the same key with the
+same body gives the first answer again. Every answer says which log position it reflects (`position`,
+`X-Log-Position`); a read that sends `X-Log-Position: N` waits up to 2 s until its answer reflects N. Errors are problem
+details, with a sentence in the language of `Accept-Language` (zh-Hans, or English where it is asked for).
+""".strip()
 
 _POSITION = {
     "name": "X-Log-Position",
@@ -94,6 +95,7 @@ _ERRORS = {
     403: "Not for this role.",
     404: "No such thing, or not yours to see.",
     409: "A rule said no: every reason, with figures.",
+    413: "Too large.",
     422: "The Idempotency-Key was used for another request.",
     429: "Too many; Retry-After says when.",
     503: "Not now; Retry-After says when to ask again.",
@@ -149,7 +151,7 @@ def assets() -> Router:
 
 
 def completed(document: dict[str, Any]) -> dict[str, Any]:
-    """The description, completed in place."""
+    """The description, completed."""
     schemas = document["components"].setdefault("schemas", {})
     schemas["Problem"] = _PROBLEM
     for path, methods in document["paths"].items():
@@ -159,7 +161,16 @@ def completed(document: dict[str, Any]) -> dict[str, Any]:
                 _complete(call, operation)
             _leave_out_litestars_errors(operation)
     _forbid_unknown_fields(document, schemas)
-    return document
+    ready = document["paths"]["/health/ready"]["get"]["responses"]
+    ready["503"] = {**ready["200"], "description": "The database is away, or a read model is not there."}
+    return _with_plain_names(document)
+
+
+def _with_plain_names(document: dict[str, Any]) -> dict[str, Any]:
+    """A list's schema is named for what it lists, not for the module where that stands."""
+    text = re.sub(r"Items_(?:\w+\.)+(\w+)_", r"\1List", msgspec.json.encode(document).decode())
+    plain: dict[str, Any] = msgspec.json.decode(text)
+    return plain
 
 
 def _complete(call: str, operation: dict[str, Any]) -> None:
@@ -168,7 +179,7 @@ def _complete(call: str, operation: dict[str, Any]) -> None:
     operation["security"] = [{}, {"token": []}] if "nobody" in allowed else [{"token": []}]
     headers = [_KEY, _LANGUAGE] if writes else [_POSITION, _LANGUAGE]
     operation["parameters"] = [*operation.get("parameters", []), *headers]
-    statuses = [400, 401, 403, 404, 409, 422, 429, 503] if writes else [400, 401, 403, 404, 503]
+    statuses = [400, 401, 403, 404, 409, 413, 422, 429, 503] if writes else [400, 401, 403, 404, 503]
     for status in statuses:
         operation["responses"][str(status)] = {
             "description": _ERRORS[status],
@@ -187,6 +198,7 @@ def _exemplify(call: str, operation: dict[str, Any]) -> None:
             parameter["example"] = example.parameters[parameter["name"]]
     if example.body is not None:
         operation["requestBody"]["content"]["application/json"]["example"] = example.body
+        operation["requestBody"]["required"] = not call.endswith(("/cancel", "/approve"))
     response = next(r for status, r in operation["responses"].items() if status.startswith("2"))
     response["content"]["application/json"]["example"] = example.answer
     if example.refusal is not None:

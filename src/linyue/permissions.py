@@ -71,17 +71,17 @@ class Caller(NamedTuple):
 
 
 class NoEntry(Exception):
-    """A handler has no entry in the table of permissions: name its call there, or mark it `open` where all may call it."""
+    """A handler has no entry in the table of permissions: name its call there, or mark it `open`."""
 
 
 def scope_of(call: str, role: Role | None) -> Scope | None:
-    """How far a call reaches for a role, None for nobody in particular; None where it may not be called."""
+    """How far a call reaches for a role, or for nobody in particular; None where it may not be called."""
     who: Mapping[Any, Scope] = TABLE[call]
     return who.get(role or "nobody")
 
 
 async def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
-    """Let a call through to a handler that names it, with its Caller in the connection's state; else raise a Problem."""
+    """Let a call through to its handler, with its Caller in the connection's state; else raise a Problem."""
     call = handler.opt.get("call")
     if call is not None:
         connection.state["caller"] = await caller_of(connection, call)

@@ -136,12 +136,14 @@ def database_is_away(error: BaseException) -> bool:
     seen: BaseException | None = error
     while seen is not None:
         names = {kind.__module__.split(".")[0] + "." + kind.__name__ for kind in type(seen).__mro__}
-        if isinstance(seen, OSError | TimeoutError) or names & _AWAY:
+        # A value that the database's library could not send is a fault of ours, whatever else it is called.
+        if not names & _OURS and (isinstance(seen, OSError | TimeoutError) or names & _AWAY):
             return True
         seen = seen.__cause__ or seen.__context__
     return False
 
 
+_OURS = {"asyncpg.DataError", "sqlalchemy.DataError"}
 _AWAY = {
     "asyncpg.PostgresConnectionError",
     "asyncpg.OperatorInterventionError",
@@ -198,5 +200,6 @@ def _of_parameter(error: ValidationException) -> Problem:
     for item in extra:
         if isinstance(item, dict) and item.get("key"):
             found = malformed(str(item.get("message", "")))
-            return _malformed(found._replace(field=str(item["key"])[:60]))
+            # `from` and `type` are Python's own words, so their parameters are called `from_` and `type_` there.
+            return _malformed(found._replace(field=str(item["key"])[:60].rstrip("_")))
     return Problem("malformed")

@@ -61,13 +61,13 @@ class Sessions(ServerSideSessionBackend):
 
     async def load_from_connection(self, connection: ASGIConnection[Any, Any, Any, Any]) -> dict[str, Any]:
         data = await super().load_from_connection(connection)
-        connection.scope[_LOADED] = self.serialize_data(data) if data else None  # type: ignore[typeddict-unknown-key]
+        connection.state[_LOADED] = self.serialize_data(data) if data else None
         return data
 
     async def store_in_message(
         self, scope_session: ScopeSession, message: Message, connection: ASGIConnection[Any, Any, Any, Any]
     ) -> None:
-        loaded: bytes | None = connection.scope.get(_LOADED)  # type: ignore[assignment]
+        loaded: bytes | None = connection.state.get(_LOADED)
         wanted = self.serialize_data(scope_session) if scope_session and scope_session is not Empty else None
         if wanted == loaded:
             return

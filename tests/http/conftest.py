@@ -1,11 +1,11 @@
-"""A small subdistrict served over HTTP: real apps, desks, database and followers; only the clock stands where tests put it."""
+"""A small subdistrict served over HTTP by two real apps; only the clock stands where tests put it."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, cast, get_args
 from zoneinfo import ZoneInfo
 
 import httpx
@@ -27,7 +27,8 @@ from linyue.settings import Settings
 from linyue.web import create_app
 from linyue.wiring import Parts, codec_of, name_people, wire
 from projections.projector import follow_all
-from projections.questions import QUESTIONS
+from projections.questions import NAMES, QUESTIONS
+from projections.reading import NotBuilt
 
 ZONE = ZoneInfo("Asia/Shanghai")
 # A Tuesday, half past nine in Shanghai: that day's slots from 10:00 on can be booked, and 14 days ahead.
@@ -109,7 +110,7 @@ def at(hour: int, minute: int = 0, *, day: int = 25) -> str:
     return datetime(2026, 11, day, hour, minute, tzinfo=ZONE).isoformat()
 
 
-def slot(room: str = "painting", hour: int = 14, hours: int = 1, *, day: int = 25, **more: Any) -> dict[str, Any]:
+def slot(room: str = "painting", hour: int = 14, hours: int = 1, *, day: int = 25, **more: object) -> dict[str, Any]:
     """The body of a request for a slot."""
     return {"room": room, "start": at(hour, day=day), "end": at(hour + hours, day=day), **more}
 
@@ -130,26 +131,42 @@ class Served:
         who: str | None,
         method: str,
         path: str,
-        body: object = None,
         *,
-        worker: int = 0,
+        body: object = None,
+        query: Mapping[str, str | int] | None = None,
         headers: Mapping[str, str] | None = None,
-        **query: Any,
+        worker: int = 0,
     ) -> httpx.Response:
         """A call as somebody, to one of the workers; paths are below `/api/v1/` unless they begin with a slash."""
         sent = {"Authorization": f"Bearer {self.tokens[who]}"} if who else {}
         url = path if path.startswith("/") else API + path
         client = self.clients[worker]
-        parameters = {name.rstrip("_"): value for name, value in query.items()}
-        return await client.request(method, url, json=body, headers={**sent, **(headers or {})}, params=parameters)
+        return await client.request(method, url, json=body, headers={**sent, **(headers or {})}, params=query)
 
-    async def get(self, who: str | None, path: str, position: int | None = None, **more: Any) -> httpx.Response:
-        """A read; with `position`, one that waits until it reflects that."""
-        headers = {**more.pop("headers", {}), **({"X-Log-Position": str(position)} if position is not None else {})}
-        return await self.call(who, "GET", path, headers=headers, **more)
+    async def get(
+        self,
+        who: str | None,
+        path: str,
+        position: int = 0,
+        *,
+        query: Mapping[str, str | int] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> httpx.Response:
+        """A read that waits until it reflects a position."""
+        sent = {"X-Log-Position": str(position), **(headers or {})}
+        return await self.call(who, "GET", path, query=query, headers=sent)
 
-    async def post(self, who: str | None, path: str, body: object = None, **more: Any) -> httpx.Response:
-        return await self.call(who, "POST", path, body, **more)
+    async def post(
+        self,
+        who: str | None,
+        path: str,
+        body: object = None,
+        *,
+        headers: Mapping[str, str] | None = None,
+        worker: int = 0,
+    ) -> httpx.Response:
+        """A write."""
+        return await self.call(who, "POST", path, body=body, headers=headers, worker=worker)
 
     async def book(self, who: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         """A booking that is made."""
@@ -168,11 +185,20 @@ class Served:
         """What the scheduler does when a booking's time is over."""
         await self.ask(CloseOut(booking=booking))
 
+    async def level(self, position: int) -> None:
+        """Wait until every read model reflects a position: on a busy machine the first one takes its time."""
+        async with asyncio.timeout(60):
+            for question in NAMES:
+                positions = [0]
+                while positions[-1] < position:
+                    with suppress(NotBuilt):
+                        async with self.parts[0].reader.of(question, position) as snapshot:
+                            positions.append(snapshot.position)
+
     async def seed(self) -> None:
         """Places, rules, people with names and tokens."""
-        await asyncio.gather(*(self.ask(command) for command in STATION[:2]))
-        for command in STATION[2:]:
-            await self.ask(command)
+        await asyncio.gather(*map(self.ask, STATION))
+        await self.level(len(STATION))
         identity, vault = self.parts[0].identity, self.parts[0].vault
         names = {}
         for part, role, name, stations in PEOPLE:
@@ -204,7 +230,9 @@ async def serving(database: TestDatabase, data: Path) -> AsyncIterator[Served]:
             parts = app.state["parts"]
             parts.identity.allow(dict.fromkeys(get_args(Role), PLENTY))
             served.parts.append(parts)
-            client = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://linyue.test")
+            # httpx has its own types for the same protocol.
+            transport = httpx.ASGITransport(cast("Any", app))
+            client = httpx.AsyncClient(transport=transport, base_url="http://linyue.test")
             served.clients.append(await stack.enter_async_context(client))
         await served.seed()
         yield served

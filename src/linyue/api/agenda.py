@@ -20,7 +20,7 @@ from linyue.problems import wrong
 from linyue.wiring import Parts
 from linyue.words.codes import STATES
 from projections import agenda, availability
-from projections.agenda import Item
+from projections.agenda import Item, Paging
 from projections.reading import Snapshot
 
 CURSOR_LENGTH_MAX = 300
@@ -30,7 +30,8 @@ class BookingFull(BookingOut, frozen=True, kw_only=True):
     """A booking with all that stands about it.
 
     `actions` is what the caller may do with it now. `due_at` and `becomes`: what befalls it if nobody does anything.
-    `reason`, `purpose` and `note` are null where there is none, where it was erased, or where it is not the caller's to read.
+    `reason`, `purpose` and `note` are null where there is none, where it was erased, or where it is not the caller's to
+    read.
     """
 
     station: str
@@ -68,7 +69,7 @@ async def seen(snapshot: Snapshot, caller: Caller, booking: str, now: datetime) 
 
 
 def sees_texts(caller: Caller, item: Item) -> bool:
-    """Purpose and notes are for whoever holds the booking, and for staff and auditors; not for whoever marks who came."""
+    """Purpose and notes are for the holder, for staff and auditors; not for whoever only marks who came."""
     return caller.known().role != "volunteer" or item.person == caller.known().person
 
 
@@ -133,6 +134,7 @@ class OwnBooking(msgspec.Struct, frozen=True, kw_only=True):
 @get("/me/bookings", opt={"call": "GET me/bookings"}, operation_id="list_own_bookings", tags=["bookings"])
 async def list_own_bookings(
     request: Request[Any, Any, Any],
+    *,
     parts: TheParts,
     caller: TheCaller,
     standing: Annotated[str | None, QueryParameter(name="state", description="States, separated by commas.")] = None,
@@ -157,8 +159,7 @@ async def list_own_bookings(
             states=states,
             first_day=from_,
             last_day=to,
-            after=cursor,
-            limit=limit,
+            paging=Paging(after=cursor, limit=limit),
         )
     items = [_own(item, zone) for item in page.items]
     return answered(Items(items=items, next=page.next, position=snapshot.position), snapshot.position)

@@ -1,4 +1,4 @@
-"""What is answered, as it is sent: instants in the subdistrict's offset, and the log position that an answer reflects."""
+"""What is answered, as it is sent: instants in the subdistrict's offset, and the log position that it reflects."""
 
 from collections.abc import Sequence
 from datetime import datetime

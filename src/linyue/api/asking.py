@@ -1,6 +1,7 @@
-"""One way from a caller's wish to the desk, for the API and the pages: the budget first, then the command, then what to say."""
+"""One way from a caller's wish to the desk, for the API and the pages: the budget, then the command."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -145,6 +146,13 @@ def position_asked(request: Request[Any, Any, Any]) -> int | None:
     if not (header.isascii() and header.isdigit() and len(header) < 20 and int(header) <= POSITION_MAX):
         raise wrong("not_whole", POSITION)
     return int(header)
+
+
+@asynccontextmanager
+async def connection_of(parts: Parts) -> AsyncIterator[Any]:
+    """A connection to read the log and the vault with, from the worker's pool."""
+    async with parts.pool.acquire() as connection:
+        yield connection
 
 
 _ZONES: WeakKeyDictionary[Reader, ZoneInfo] = WeakKeyDictionary()

@@ -11,7 +11,7 @@ from litestar.params import FromQuery, QueryParameter
 from booking import log
 from booking.codec import Envelope
 from linyue.api.answers import Items, TheParts, answered
-from linyue.api.asking import position_asked, zone_of
+from linyue.api.asking import connection_of, position_asked, zone_of
 from linyue.api.bodies import POSITION_MAX, known_form
 from linyue.wiring import Parts
 from projections import history
@@ -44,6 +44,7 @@ class AuditItem(msgspec.Struct, frozen=True, kw_only=True):
 @get("/audit/events", opt={"call": "GET audit/events"}, operation_id="list_audit_events", tags=["audit"])
 async def list_audit_events(
     request: Request[Any, Any, Any],
+    *,
     parts: TheParts,
     after: Annotated[int, QueryParameter(ge=0, le=POSITION_MAX, description="Begin after this position.")] = 0,
     limit: Annotated[int, QueryParameter(ge=1, le=LIMIT_MAX)] = 100,
@@ -69,10 +70,10 @@ async def list_audit_events(
 
 
 async def _as_stored(parts: Parts, rows: list[Row], zone: ZoneInfo) -> list[AuditItem]:
-    """The events of these rows from the log itself: what an auditor reads is not a copy that somebody could have changed."""
+    """The events of these rows from the log itself: what an auditor reads is no copy that could have been changed."""
     tags = {row.position: row.tags for row in rows}
     wanted = {position for row in rows for position in (row.position, row.position - 1)}
-    async with parts.pool.acquire() as connection:
+    async with connection_of(parts) as connection:
         stored = {row.position: row for row in await log.at_positions(connection, parts.subdistrict, wanted)}
     hashes = {0: log.first_hash(parts.subdistrict)} | {position: row.hash for position, row in stored.items()}
     return [_item(stored[row.position], hashes[row.position - 1], tags[row.position], zone) for row in rows]

@@ -66,6 +66,7 @@ class AvailabilityOut(msgspec.Struct, frozen=True, kw_only=True):
 @get("/availability", opt={"call": "GET availability"}, operation_id="get_availability", tags=["availability"])
 async def get_availability(
     request: Request[Any, Any, Any],
+    *,
     parts: TheParts,
     caller: TheCaller,
     room: FromQuery[str | None] = None,

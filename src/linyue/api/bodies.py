@@ -5,11 +5,12 @@ from datetime import date, datetime
 from typing import Annotated, Any, Generic, Literal, TypeVar, get_args
 
 import msgspec
+from litestar._openapi.schema_generation import SchemaCreator
 from litestar.dto import AbstractDTO
 from litestar.dto.data_structures import DTOFieldDefinition
+from litestar.openapi.spec import Reference, Schema
 from litestar.typing import FieldDefinition
 
-from booking.places.decide import CLOSE_REASONS
 from booking.reservations.events import RejectReason
 from linyue.problems import not_read, wrong
 
@@ -30,10 +31,12 @@ Count = Annotated[int, msgspec.Meta(ge=1, le=100_000)]
 # The other reasons of a cancellation are those of a closed or changed room, which no one gives.
 GivenReason = Literal["changed_plans", "ill", "booked_by_mistake", "other", "staff_decision"]
 
+CloseReason = Literal["maintenance", "cleaning", "station_activity", "holiday", "safety", "other"]
+
 LISTED: dict[str, tuple[str, ...]] = {
     "BookingCancel": get_args(GivenReason),
     "BookingReject": get_args(RejectReason),
-    "RoomClosing": CLOSE_REASONS,
+    "RoomClosing": get_args(CloseReason),
 }
 """The codes that `reason` may be, by the name of the body."""
 
@@ -60,7 +63,10 @@ class BookingRequest(Body, frozen=True, kw_only=True):
 
 
 class BookingCancel(Body, frozen=True, kw_only=True):
-    """Why it is given up: a code, and a note that never enters the log. `staff_decision` is for staff, and theirs by default."""
+    """Why it is given up: a code, and a note that never enters the log.
+
+    `staff_decision` is for staff, and theirs by default.
+    """
 
     reason: GivenReason | None = None
     note: Note | None = None
@@ -78,11 +84,14 @@ class BookingReject(Body, frozen=True, kw_only=True):
 
 
 class RoomClosing(Body, frozen=True, kw_only=True):
-    """Close a room from `from` up to `to`; without `to`, until further notice. `dry_run` only lists what it would cancel."""
+    """Close a room from `from` up to `to`; without `to`, until further notice.
+
+    `dry_run` only lists what it would cancel.
+    """
 
     from_: Instant = msgspec.field(name="from")
     to: Instant | None = None
-    reason: Annotated[str, msgspec.Meta(extra_json_schema={"enum": list(CLOSE_REASONS)})]
+    reason: CloseReason
     note: Note | None = None
     dry_run: bool = False
 
@@ -112,7 +121,9 @@ class Strict(AbstractDTO[T], Generic[T]):
         """Nothing is made: what is read is the struct itself."""
 
     @classmethod
-    def create_openapi_schema(cls, field_definition: FieldDefinition, handler_id: str, schema_creator: Any) -> Any:
+    def create_openapi_schema(
+        cls, field_definition: FieldDefinition, handler_id: str, schema_creator: SchemaCreator
+    ) -> Reference | Schema:
         return schema_creator.for_field_definition(FieldDefinition.from_annotation(cls.model_type))
 
     @classmethod

@@ -49,7 +49,7 @@ AnyRequest = Request[Any, Any, Any]
 async def request_booking(
     request: AnyRequest, data: JSONBody[BookingRequest], parts: TheParts, caller: TheCaller
 ) -> Response[BookingOut]:
-    """Ask for a slot. 201: it holds, or awaits approval; 409: every rule that says no, and what could be had instead."""
+    """Ask for a slot. 201: it holds, or awaits approval; 409: every rule that said no, and what is free instead."""
     key, fingerprint = key_and_print(request, data)
     command = await wanted(parts, caller, data)
     zone = await zone_of(parts)

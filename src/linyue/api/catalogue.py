@@ -22,7 +22,10 @@ class OpenHours(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RoomOut(msgspec.Struct, frozen=True, kw_only=True):
-    """A room. `units` of a use is the most that can be booked at once; `sample` marks figures that are not the station's own."""
+    """A room.
+
+    `units` of a use is the most that can be booked at once; `sample` marks figures that are not the station's own.
+    """
 
     id: str
     name: str

@@ -8,12 +8,11 @@ from litestar import Request, Response, post
 from litestar.params import FromPath, JSONBody
 
 from booking.messages import Denied, Outcome
-from booking.places.decide import CLOSE_REASONS, CloseRoom
+from booking.places.decide import CloseRoom
 from linyue.api.answers import TheCaller, TheParts, answered
 from linyue.api.asking import Wish, ask, denied, key_and_print, refusal, zone_of
 from linyue.api.bodies import RoomClosing, Strict, after, in_bounds, known_form
 from linyue.api.catalogue import RoomOut, room_out
-from linyue.problems import wrong
 from projections import availability
 
 
@@ -47,7 +46,7 @@ async def close_room(
     parts: TheParts,
     caller: TheCaller,
 ) -> Response[ClosureOut]:
-    """Close a room for a time, or until further notice. What lies ahead in it is cancelled; `dry_run` lists it first."""
+    """Close a room for a time, or until further notice; what lies ahead is cancelled, and listed first by `dry_run`."""
     key, fingerprint = key_and_print(request, data)
     command = _command(known_form(room, "room"), data)
     zone = await zone_of(parts)
@@ -67,8 +66,6 @@ async def close_room(
 
 
 def _command(room: str, body: RoomClosing) -> CloseRoom:
-    if body.reason not in CLOSE_REASONS:
-        raise wrong("not_listed", "reason", listed=", ".join(CLOSE_REASONS))
     start = in_bounds(body.from_, "from")
     end: datetime | None = None
     if body.to is not None:

@@ -27,9 +27,10 @@ from projections.history import Row
 
 
 class HistoryItem(msgspec.Struct, frozen=True, kw_only=True):
-    """Something that happened. `hash` is its place in the log's chain; `due`, since when it held, where that was earlier.
+    """Something that happened.
 
-    `purpose` and `note` came with it; null where there is none, where it was erased, or where it is not the caller's to read.
+    `hash` is its place in the log's chain; `due`, since when it held, where that was earlier. `purpose` and `note` came
+    with it; null where there is none, where it was erased, or where it is not the caller's to read.
     """
 
     position: int

@@ -6,6 +6,7 @@ import msgspec
 
 from booking.messages import Role
 from booking.vault import name_id
+from linyue.api.asking import connection_of
 from linyue.identity import Actor
 from linyue.wiring import Parts
 from linyue.words import Language
@@ -31,7 +32,7 @@ async def texts(parts: Parts, ids: Iterable[str]) -> dict[str, str]:
     wanted = list(ids)
     if not wanted:
         return {}
-    async with parts.pool.acquire() as connection:
+    async with connection_of(parts) as connection:
         kept = await parts.vault.read(connection, wanted)
     return {id_: sealed.text for id_, sealed in kept.items()}
 

@@ -1,0 +1,96 @@
+"""What could be had instead, nearest first: each as free as it is said to be."""
+
+from datetime import UTC, date, datetime, timedelta
+
+from tests.http.conftest import NOW, ZONE
+
+from booking.local_time import Interval
+from booking.places.events import Closure, Resource, Room, RoomDefinition, Take, Use
+from booking.reservations.checks import Known
+from booking.reservations.events import ResourceDay
+from booking.rules.events import HouseRules
+from linyue.alternatives import Asked, nearest
+from projections.grid import Board
+
+DAY = date(2026, 11, 25)
+
+
+def room(
+    name: str, station: str = "wanyuan", *, closed: Interval | None = None, slot_minutes: int = 60, units: int = 1
+) -> Room:
+    """A room whose one use takes a resource of its own."""
+    use = Use(use="书画", takes=(Take(resource=name),), slot_minutes=slot_minutes, units=units)
+    definition = RoomDefinition(name=name, station=station, space="space", uses=(use,))
+    closures = (Closure(start=closed.start, end=closed.end, closed=True),) if closed else ()
+    return Room(room=name, definition=definition, closures=closures)
+
+
+def board(*rooms: Room, days: int = 1, capacity: int = 1) -> Board:
+    days_ = [str(DAY + timedelta(days=n)) for n in range(days + 1)]
+    known = Known(
+        rules=HouseRules(),
+        zone=ZONE,
+        resources={r.room: Resource(name=r.room, station="wanyuan", capacity=capacity) for r in rooms},
+        days={f"resource:{r.room}:{day}": ResourceDay() for r in rooms for day in days_},
+    )
+    last = DAY + timedelta(days=days - 1)
+    return Board(rooms={r.room: r for r in rooms}, known=known, first_day=DAY, last_day=last, now=NOW)
+
+
+def span(hour: int, hours: int = 1, minute: int = 0) -> Interval:
+    start = datetime(2026, 11, 25, hour, minute, tzinfo=ZONE).astimezone(UTC)
+    return Interval(start, start + timedelta(hours=hours))
+
+
+def starts(asked: Asked, same_room: Board, same_use: Board) -> list[tuple[str, str]]:
+    found = nearest(asked, same_room, same_use)
+    return [(a.room, a.start.astimezone(ZONE).strftime("%d %H:%M")) for a in found]
+
+
+def test_the_nearest_times_of_the_room_come_first_and_another_room_is_an_hour_away() -> None:
+    own, beside, far = room("own"), room("beside"), room("far", "gulong")
+    found = starts(Asked(room="own", use="书画", slot=span(14)), board(own), board(own, beside, far))
+    assert found == [
+        ("own", "25 13:00"),
+        ("beside", "25 14:00"),
+        ("own", "25 15:00"),
+        ("own", "25 12:00"),
+        ("far", "25 14:00"),
+    ]
+
+
+def test_the_next_days_follow_where_the_day_has_nothing() -> None:
+    closed = Interval(span(0).start, span(0).start + timedelta(hours=24))
+    own = room("own", closed=closed)
+    found = starts(Asked(room="own", use="书画", slot=span(14)), board(own, days=4), board(own))
+    assert found[0] == ("own", "26 09:00")
+
+
+def test_as_long_as_was_asked_is_free_throughout() -> None:
+    own = room("own", closed=span(16))
+    found = starts(Asked(room="own", use="书画", slot=span(14, 2, minute=10)), board(own), board(own))
+    # 15:00 to 17:00 would run into the closure.
+    assert ("own", "25 15:00") not in found
+    assert ("own", "25 14:00") in found
+
+
+def test_a_length_that_is_no_whole_number_of_slots_is_rounded_up_and_never_longer_than_the_rules_let() -> None:
+    own = room("own", slot_minutes=90)
+    found = nearest(Asked(room="own", use="书画", slot=span(9, 2)), board(own), board(own))
+    assert {a.end - a.start for a in found} == {timedelta(minutes=180)}
+    found = nearest(Asked(room="own", use="书画", slot=span(9, 10)), board(own), board(own))
+    assert {a.end - a.start for a in found} == {timedelta(minutes=180)}
+
+
+def test_as_many_units_as_were_asked_are_free() -> None:
+    own, small = room("own", units=3), room("small", units=1)
+    asked = Asked(room="own", use="书画", slot=span(14), units=2)
+    found = nearest(asked, board(own, capacity=3), board(own, small, capacity=3))
+    assert {a.room for a in found} == {"own"}
+    assert {a.free for a in found} == {3}
+
+
+def test_a_room_that_nobody_knows_has_no_alternatives_of_its_own() -> None:
+    other = room("other")
+    found = starts(Asked(room="gone", use="书画", slot=span(14)), board(), board(other))
+    assert found == [("other", "25 14:00")]

@@ -1,0 +1,184 @@
+"""The API's description is true: examples fit, what it allows is answered as it says, and nothing loads from elsewhere."""
+
+import asyncio
+import re
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any, get_args
+
+import httpx
+import jsonschema
+import pytest
+import requests
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+from schemathesis import checks
+from tests.conftest import TestDatabase
+from tests.http.conftest import Served, serving, slot
+
+from booking.places.decide import CLOSE_REASONS
+from linyue.api.bodies import CloseReason, GivenReason
+from linyue.examples import EXAMPLES
+from linyue.permissions import API, TABLE, sentence
+from linyue.words.codes import CANCEL_REASONS, REJECT_REASONS
+
+# Of each operation, for each of three callers: some 20 s in all.
+EXAMPLES_MAX = 6
+CHECKS = [
+    checks.not_a_server_error,
+    checks.status_code_conformance,
+    checks.content_type_conformance,
+    checks.response_schema_conformance,
+]
+
+
+class Running:
+    """The subdistrict, served in a thread of its own, for tests that are not asynchronous themselves."""
+
+    def __init__(self, database: TestDatabase, data: Path) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._begun: Future[Served] = Future()
+        self._ended = asyncio.Event()
+        self._thread = threading.Thread(target=self._loop.run_until_complete, args=(self._serve(database, data),))
+        self._thread.start()
+        self.served = self._begun.result(timeout=60)
+
+    async def _serve(self, database: TestDatabase, data: Path) -> None:
+        try:
+            async with serving(database, data) as served:
+                self._begun.set_result(served)
+                await self._ended.wait()
+        except BaseException as error:
+            if not self._begun.done():
+                self._begun.set_exception(error)
+            raise
+
+    def stop(self) -> None:
+        self._loop.call_soon_threadsafe(self._ended.set)
+        self._thread.join(timeout=60)
+        self._loop.close()
+
+    def run(self, work: Any) -> Any:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(timeout=30)
+
+    def send(self, case: schemathesis.Case, who: str | None) -> httpx.Response:
+        """A generated request, with a caller's token."""
+        made = requests.Request(**case.as_transport_kwargs(base_url="http://linyue.test")).prepare()
+        headers = {name: value for name, value in made.headers.items() if name.lower() != "authorization"}
+        if who:
+            headers["Authorization"] = f"Bearer {self.served.tokens[who]}"
+        request = self.served.clients[0].request(made.method or "", made.url or "", headers=headers, content=made.body)
+        answer: httpx.Response = self.run(request)
+        return answer
+
+
+@pytest.fixture
+def running(database: TestDatabase, tmp_path: Path) -> Iterator[Running]:
+    running = Running(database, tmp_path)
+    yield running
+    running.stop()
+
+
+def description(running: Running) -> dict[str, Any]:
+    found: dict[str, Any] = running.run(running.served.get(None, "/schema/openapi.json")).json()
+    return found
+
+
+@pytest.mark.timeout(300)
+def test_whatever_the_description_allows_is_answered_as_it_says(running: Running) -> None:
+    """No fault of ours, no status, type or body that is not described; for nobody, a resident and staff."""
+    document = description(running)
+    made = [running.run(running.served.book("resident", slot("painting", hour))) for hour in (10, 12)]
+    # Half of the ids are those of bookings and rooms that are there.
+    for path, methods in document["paths"].items():
+        for operation in methods.values():
+            _point_at(operation, path, [m["id"] for m in made])
+    schema = schemathesis.openapi.from_dict(document)
+    for found in schema.get_all_operations():
+        operation = found.ok()
+        for who in (None, "resident", "staff"):
+            _try(running, operation, who)
+
+
+def _point_at(operation: dict[str, Any], path: str, bookings: list[str]) -> None:
+    known = {"booking": [*bookings, "0123456789abcdefghjk"], "room": ["painting", "ink", "nowhere"]}
+    for parameter in operation.get("parameters", []):
+        if parameter["in"] == "path":
+            parameter["schema"] = {"enum": known[parameter["name"]]}
+        if parameter["name"] == "X-Log-Position":
+            # A position that is not there yet makes a read wait: that is tested elsewhere.
+            parameter["schema"]["maximum"] = 10
+
+
+def _try(running: Running, operation: Any, who: str | None) -> None:
+    @given(case=operation.as_strategy())
+    @settings(
+        max_examples=EXAMPLES_MAX,
+        deadline=None,
+        database=None,
+        derandomize=True,
+        suppress_health_check=list(HealthCheck),
+    )
+    def answered(case: schemathesis.Case) -> None:
+        case.validate_response(running.send(case, who), checks=CHECKS)
+
+    answered()
+
+
+@pytest.mark.timeout(300)
+def test_examples_fit_their_schemas(running: Running) -> None:
+    document = description(running)
+    assert document["openapi"].startswith("3.1")
+    for call in TABLE:
+        operation = operation_of(document, call)
+        contents = [response.get("content", {}) for response in operation["responses"].values()]
+        contents.append(operation.get("requestBody", {}).get("content", {}))
+        shown = [media for content in contents for media in content.values() if "example" in media]
+        assert shown, call
+        for media in shown:
+            schema = {**media["schema"], "components": document["components"]}
+            jsonschema.validate(media["example"], schema, format_checker=jsonschema.FormatChecker())
+    assert EXAMPLES.keys() == TABLE.keys()
+
+
+@pytest.mark.timeout(300)
+def test_the_description_says_who_may_call_and_which_reasons_there_are(running: Running) -> None:
+    document = description(running)
+    for call in TABLE:
+        operation = operation_of(document, call)
+        assert sentence(call) in operation["description"]
+        assert ({} in operation["security"]) == ("nobody" in TABLE[call])
+        names = {parameter["name"] for parameter in operation["parameters"]}
+        assert ("Idempotency-Key" if call.startswith("POST") else "X-Log-Position") in names
+    schemas = document["components"]["schemas"]
+    assert set(schemas["BookingCancel"]["properties"]["reason"]["enum"]) == {*get_args(GivenReason), None}
+    assert schemas["BookingReject"]["properties"]["reason"]["enum"] == list(REJECT_REASONS)
+    assert schemas["RoomClosing"]["properties"]["reason"]["enum"] == list(get_args(CloseReason))
+    assert {"StationViewList", "RoomOutList", "OwnBookingList"} <= schemas.keys()
+    assert not any("linyue" in name for name in schemas)
+
+
+def test_the_reasons_of_the_api_are_those_of_the_deciders() -> None:
+    assert get_args(CloseReason) == CLOSE_REASONS
+    assert set(get_args(GivenReason)) < CANCEL_REASONS.keys()
+
+
+@pytest.mark.timeout(300)
+def test_the_docs_page_loads_nothing_from_another_host(running: Running) -> None:
+    page = running.run(running.served.get(None, "/schema/docs"))
+    assert page.status_code == 200
+    assert "/api/v1/bookings" in page.text
+    loaded = re.findall(r"""(?:src|href)=["']([^"']+)["']""", page.text)
+    files = [address for address in loaded if not address.startswith("data:")]
+    assert files
+    for address in files:
+        assert address.startswith("/schema/assets/"), address
+        assert running.run(running.served.get(None, address)).status_code == 200
+
+
+def operation_of(document: dict[str, Any], call: str) -> dict[str, Any]:
+    method, path = call.split(" ", 1)
+    found: dict[str, Any] = document["paths"][f"{API}/{path}"][method.lower()]
+    return found
