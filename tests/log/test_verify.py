@@ -76,6 +76,7 @@ async def test_an_empty_log_is_proved(database: TestDatabase) -> None:
     report = await proved(connection)
     await connection.close()
     assert report.ok
+    assert report.proved == ("The log is empty, and so is its index.",)
     assert report.checkpoint == Checkpoint(0, hashlib.sha256(b"linyuegumei").hexdigest())
 
 
@@ -419,4 +420,4 @@ async def test_a_report_is_json_as_it_is(tampered: Connection) -> None:
     """What `--json` prints."""
     told = msgspec.json.decode(msgspec.json.encode(await proved(tampered)))
     assert told["ok"] is True
-    assert told["checkpoint"][0] == told["events"] == 34
+    assert told["checkpoint"]["position"] == told["events"] == 34

@@ -25,7 +25,8 @@ async def verify(
 ) -> Report:
     """Prove a subdistrict's log up to the head that it has now; what is appended meanwhile is left to the next proof.
 
-    Only reads, as any role that may read the log. `checkpoint` is one that an earlier report gave, kept elsewhere.
+    Only reads, as any role that may read the log; with `log.WRITER_SETTINGS` it reads by index, whatever the statistics
+    say. `checkpoint` is one that an earlier report gave, kept elsewhere.
     """
     return await _Proof(connection, subdistrict, on_progress, checkpoint).run()
 

@@ -54,7 +54,7 @@ class Findings:
         return tuple(sorted(finding for kept in self._kept.values() for finding in kept))
 
 
-class Checkpoint(NamedTuple):
+class Checkpoint(msgspec.Struct, frozen=True):
     """The hash (hex) of the event at a position. Kept elsewhere, it shows what the log alone cannot."""
 
     position: int
@@ -109,6 +109,8 @@ def proved(
     found: frozenset[Kind], events: int, tags: int, bookings: int, checkpoint: Checkpoint | None
 ) -> tuple[str, ...]:
     """What holds of the log, a sentence for each claim against which nothing was found."""
+    if events == 0:
+        return () if found else ("The log is empty, and so is its index.",)
     claims = {
         f"Positions 1 to {events:,} hold an event each, without a gap, chained to the one before.": _CHAINED,
         "Each is in canonical bytes, and time, commands, rules and causes never run backwards.": _ORDERED,
