@@ -117,13 +117,18 @@ async def bring_in(catalogue: Catalogue, ask: Callable[[Ask], Awaitable[Answer]]
     """
     changed = 0
     for command in commands(catalogue):
-        answer = await ask(Ask(id=new_command_id(), command=command, asker=IMPORTER))
-        if answer.outcome is Outcome.REFUSED and (change := _as_change(command)):
-            answer = await ask(Ask(id=new_command_id(), command=change, asker=IMPORTER))
+        change = _as_change(command)
+        # Whether it is there already is asked without writing: that it is would else be a refusal in the log.
+        known = change is not None and (await _asked(ask, command, dry_run=True)).outcome is Outcome.REFUSED
+        answer = await _asked(ask, change if change is not None and known else command)
         if answer.outcome is not Outcome.DONE:
             raise CatalogueInvalid(f"{command} was answered {answer.body.decode()}")
-        changed += msgspec.json.decode(answer.body).get("changed", False)
+        changed += msgspec.json.decode(answer.body)["changed"]
     return changed
+
+
+async def _asked(ask: Callable[[Ask], Awaitable[Answer]], command: Command, *, dry_run: bool = False) -> Answer:
+    return await ask(Ask(id=new_command_id(), command=command, asker=IMPORTER, dry_run=dry_run))
 
 
 def _as_change(command: Command) -> Command | None:

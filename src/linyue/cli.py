@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 from typing import ParamSpec, TypeVar, get_args
 
 import msgspec
@@ -25,6 +26,7 @@ from linyue.logs import log_to_stderr
 from linyue.postgres import PostgresFault
 from linyue.processes import CannotServe
 from linyue.settings import Settings, SettingsInvalid, from_environment
+from linyue.shipped import catalogue_file
 
 # Faults whose message is a sentence for whoever runs the command; anything else is a bug and shows where.
 FAULTS = (CannotServe, CatalogueInvalid, ClockMismatch, PersonUnknown, PostgresFault, SettingsInvalid, gumei.LogInUse)
@@ -91,6 +93,16 @@ def migrate(**options: str | None) -> None:
     with _faults_said():
         errands.migrate(_read(options))
         screen.print("The database is what this linyue expects.")
+
+
+@main.command()
+@click.argument("file", required=False, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@data
+def catalogue(*, file: Path | None, **options: str | None) -> None:
+    """Open the stations and rooms of a catalogue FILE (TOML), else Gumei's; once more, to change what differs."""
+    with _faults_said():
+        changed = errands.bring_in_catalogue(_read(options), file or catalogue_file())
+        screen.print(f"{changed} changed." if changed else "All of it was there already.")
 
 
 @main.command()

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 
 import msgspec
 
@@ -11,7 +12,7 @@ from booking.messages import Role
 from booking.vault import Vault
 from booking.verify import Checkpoint, Progress, Report
 from booking.verify import verify as proof_of
-from linyue import postgres, wiring
+from linyue import catalogue, postgres, wiring
 from linyue.clock import clock_of
 from linyue.identity import Identity
 from linyue.postgres import Databases, engine, reached
@@ -44,6 +45,20 @@ def migrate(settings: Settings) -> None:
     """Bring the database to what this program expects."""
     with reached(settings) as databases:
         asyncio.run(postgres.migrate(databases))
+
+
+def bring_in_catalogue(settings: Settings, file: Path) -> int:
+    """Open what a catalogue lists and change what differs; returns how many changed. Raises CatalogueInvalid."""
+    listed = catalogue.read(file)
+    with reached(settings) as databases:
+        return asyncio.run(_bring_in(settings, databases, listed))
+
+
+async def _bring_in(settings: Settings, databases: Databases, listed: catalogue.Catalogue) -> int:
+    await postgres.prepare(databases)
+    vault = Vault(settings.subdistrict, vault_keys(settings))
+    async with wiring.desk_of(settings.subdistrict, databases, vault, clock_of(settings.data).now) as desk:
+        return await catalogue.bring_in(listed, desk.ask)
 
 
 def verify(settings: Settings, on_progress: Callable[[Progress], None], checkpoint: Checkpoint | None) -> Report:

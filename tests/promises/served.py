@@ -38,7 +38,7 @@ class Served:
 
     def __init__(self, data: Path, *, workers: int = 2) -> None:
         self.data = data
-        self.port = _free_port()
+        self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._environment = {
             **os.environ,
@@ -184,7 +184,7 @@ async def gathered(work: Sequence[Awaitable[T]]) -> list[T]:
     return list(await asyncio.gather(*work))
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

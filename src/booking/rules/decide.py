@@ -39,7 +39,7 @@ def answer(ask: Ask, events: list[Recorded], state: State, now: datetime) -> dic
     known = state.at(HouseRules, RULES)
     for recorded in events:
         known = known.evolve(recorded)
-    return {"version": known.version, "book": known.book}
+    return {"changed": bool(events), "version": known.version, "book": known.book}
 
 
 COMMANDS: tuple[type[Command], ...] = (ChangeRules,)
