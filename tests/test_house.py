@@ -29,6 +29,9 @@ MIRRORS = {
     "booking/reservations/standing.py": "tests/decisions/test_standing.py",
     "booking/state.py": "tests/decisions/test_state.py",
     "booking/subjects.py": "tests/decisions/test_subjects.py",
+    "linyue/api/answers.py": "tests/http/test_bookings.py",
+    "linyue/api/asking.py": "tests/http/test_idempotency.py",
+    "linyue/examples.py": "tests/http/test_openapi.py",
     "linyue/postgres/roles.py": "tests/migrations/test_privileges.py",
     "linyue/shipped.py": "tests/test_wheel.py",
 }
@@ -45,7 +48,7 @@ FOLDERS = [
     (r"linyue/postgres/migrations\.py", r"tests/migrations/test_migrations.py"),
     (r"linyue/postgres/(\w+)\.py", r"tests/postgres/test_\1.py"),
     (
-        r"linyue/(alternatives|examples|health|identity|openapi|permissions|problems|sessions|web)\.py",
+        r"linyue/(alternatives|health|identity|openapi|permissions|problems|sessions|web)\.py",
         r"tests/http/test_\1.py",
     ),
     (r"linyue/(\w+)\.py", r"tests/processes/test_\1.py"),

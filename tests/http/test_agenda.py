@@ -146,7 +146,7 @@ async def test_a_list_that_is_asked_for_wrongly_says_what_is_wrong(served: Serve
         ({"from": "3000-01-01"}, "from"),
         ({"to": "soon"}, "to"),
     ):
-        answer = await served.get("resident", "me/bookings", query=query)  # type: ignore[arg-type]
+        answer = await served.get("resident", "me/bookings", query=query)
         assert (answer.status_code, answer.json()["field"]) == (400, field), answer.text
 
 

@@ -84,7 +84,7 @@ async def test_every_event_of_the_golden_file_has_its_sentence() -> None:
     assert {line["type"] for line in golden} >= {type_.__name__ for type_ in EVENTS}
     for line in golden:
         for language in ("zh", "en"):
-            said = sentence(line["type"], line["data"], language, ZoneInfo("Asia/Shanghai"))  # type: ignore[arg-type]
+            said = sentence(line["type"], line["data"], language, ZoneInfo("Asia/Shanghai"))
             assert said
             assert "{" not in said
             assert "None" not in said, said

@@ -59,7 +59,7 @@ async def test_a_token_expires_and_another_role_counts(served: Served, monkeypat
     await identity.open_account(person, "staff", ["wanyuan"])
     actor = await identity.actor_of_token(token)
     assert actor is not None
-    assert (actor.role, actor.stations) == ("staff", {"wanyuan"})
+    assert (actor.role, actor.stations) == ("staff", frozenset({"wanyuan"}))
     served.clock.move_to(NOW + timedelta(hours=2))
     assert await identity.actor_of_token(token) is None
 

@@ -103,8 +103,8 @@ def test_a_read_model_that_is_not_there_yet_is_worth_another_try() -> None:
 def test_english_is_for_those_who_ask_for_it_before_chinese() -> None:
     for accept in ("en", "en-US", "en;q=0.5", "fr, en;q=0.3", "zh;q=0.2,en;q=0.3"):
         assert language_of(accept) == "en", accept
-    for accept in (None, "", "*", "zh-CN,en", "zh,en;q=0.9", "fr", "en;q=0", ";;;", "en;q=x"):
-        assert language_of(accept) == "zh", accept
+    for other in (None, "", "*", "zh-CN,en", "zh,en;q=0.9", "fr", "en;q=0", ";;;", "en;q=x"):
+        assert language_of(other) == "zh", other
 
 
 def test_every_kind_of_problem_has_its_title_and_its_sentence() -> None:
