@@ -67,7 +67,7 @@ LONG_RUN_MIN = 100
 people = st.sampled_from(PEOPLE)
 # What asks for approval is wanted more often, as each answer to it must come up a hundred times in the long run.
 ASKED_FOR = [(room, use) for room, known in ROOMS.items() for use in known.uses]
-uses = st.sampled_from(ASKED_FOR + [("hall", "整场"), ("dance", "舞蹈"), ("dance", "舞蹈")])
+uses = st.sampled_from([*ASKED_FOR, ("hall", "整场"), ("dance", "舞蹈"), ("dance", "舞蹈")])
 # Most days are near, so that people want the same; some are beyond the horizon or behind.
 days_ahead = st.sampled_from([0, 0, 0, 0, 1, 1, 14, 15, -1])
 starts = st.sampled_from([8 * HOUR, *[h * HOUR for h in range(9, 21)], 10 * HOUR + 30 * MINUTE])
@@ -291,7 +291,17 @@ class World(RuleBasedStateMachine):
 
     @rule(resource=st.sampled_from(["table", "half", "bats"]), capacity=st.integers(1, 4), give_up=st.booleans())
     def change_capacity(self, resource: str, capacity: int, give_up: bool) -> None:
+        self._change_capacity(resource, capacity, give_up)
+
+    @rule(pick=st.integers(0, 20), give_up=st.booleans())
+    def take_away_what_is_booked(self, pick: int, give_up: bool) -> None:
         """Refused while live bookings do not fit, until they are named."""
+        smaller = [(r, c) for r in ("table", "half", "bats") for c in range(1, self.model.capacity[r])]
+        wanted = [(resource, capacity) for resource, capacity in smaller if self.model.unfit(resource, capacity)]
+        if wanted:
+            self._change_capacity(*wanted[pick % len(wanted)], give_up)
+
+    def _change_capacity(self, resource: str, capacity: int, give_up: bool) -> None:
         unfit = self.model.unfit(resource, capacity) if capacity != self.model.capacity[resource] else set()
         cancels = tuple(sorted(unfit)) if give_up else ()
         answer = self.ask(places.ChangeResource(resource=resource, capacity=capacity, cancels=cancels), STAFF)
