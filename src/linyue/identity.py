@@ -4,6 +4,7 @@ Tokens and session ids are 256 random bits; the database holds their SHA-256 alo
 here. What a token or a person is, is kept in this process for `KNOWN_SECONDS`: no revoked token works for longer.
 """
 
+import asyncio
 import hashlib
 import hmac
 import secrets
@@ -21,6 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from booking.messages import Asker, Channel, Role, Scope
 
 KNOWN_SECONDS = 3.0
+WAIT_SECONDS = 5.0
 # At 200 bytes each: two megabytes a process.
 KNOWN_MAX = 10_000
 SESSION_PERSON = "person"
@@ -295,7 +297,8 @@ class Identity:
         return await self._execute_once(statement, values)
 
     async def _execute_once(self, statement: TextClause, values: Mapping[str, object]) -> list[Any]:
-        async with self._engine.connect() as connection:
+        # No caller waits longer than for the desk, whatever the database does.
+        async with asyncio.timeout(WAIT_SECONDS), self._engine.connect() as connection:
             result = await connection.execute(statement, {"subdistrict": self.subdistrict, **values})
             return list(result) if result.returns_rows else []
 

@@ -158,6 +158,18 @@ async def connection_of(parts: Parts) -> AsyncIterator[Any]:
 _ZONES: WeakKeyDictionary[Reader, ZoneInfo] = WeakKeyDictionary()
 
 
+_STATIONS: WeakKeyDictionary[Reader, dict[str, str]] = WeakKeyDictionary()
+
+
+async def station_of(parts: Parts, room: str) -> str | None:
+    """The station of a room, which it never leaves, so that it is read once; None where there is no such room."""
+    known = _STATIONS.setdefault(parts.reader, {})
+    if room not in known:
+        async with parts.reader.of(availability.NAME) as snapshot:
+            known.update({found.id: found.station.id for found in await availability.rooms(snapshot)})
+    return known.get(room)
+
+
 async def zone_of(parts: Parts) -> ZoneInfo:
     """The subdistrict's time zone, which never changes and so is read once. Raises `NotBuilt` or `NotOpened`."""
     known = _ZONES.get(parts.reader)

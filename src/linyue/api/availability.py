@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
 import msgspec
+import structlog
 from litestar import Request, Response, get
 from litestar.params import FromQuery, QueryParameter
 
@@ -15,18 +16,19 @@ from booking.messages import RefusedBody
 from booking.reservations.decide import RequestBooking
 from linyue.alternatives import DAYS_AFTER, Alternative, Asked, nearest
 from linyue.api.answers import TheCaller, TheParts, answered
-from linyue.api.asking import ReasonOut, position_asked, reason_out
+from linyue.api.asking import ReasonOut, position_asked, reason_out, zone_of
 from linyue.api.bodies import days, known_form
 from linyue.permissions import Caller
 from linyue.wiring import Parts
 from projections import availability
 from projections.grid import Board, RoomUse, SlotState
-from projections.reading import NotBuilt
 
 DAYS_MAX = 31
 # Advice is worth no longer wait than this, and stays good for so long while many ask for the same.
 ADVICE_SECONDS = 1.0
 ADVICE_MAX = 1_000
+
+log = structlog.get_logger()
 
 
 class SlotOut(msgspec.Struct, frozen=True, kw_only=True):
@@ -132,7 +134,8 @@ class Advice:
         try:
             async with asyncio.timeout(ADVICE_SECONDS):
                 return await self._look(command, position)
-        except (TimeoutError, NotBuilt):
+        except Exception as error:  # noqa: BLE001 - the refusal stands in the log, and its answer waits for no advice
+            log.warning("no_alternatives", error=repr(error))
             return []
 
     async def _look(self, command: RequestBooking, position: int) -> list[Alternative]:
@@ -145,6 +148,7 @@ class Advice:
         if len(self._known) >= ADVICE_MAX:
             self._known.clear()
         task = asyncio.create_task(self._find(asked, command.use, position))
+        task.add_done_callback(_heard)
         self._known[asked] = time.monotonic(), task
         return (await asyncio.shield(task))[1]
 
@@ -152,7 +156,7 @@ class Advice:
         async with self._parts.reader.of(availability.NAME, position) as snapshot:
             if snapshot.position < position:
                 return snapshot.position, []
-            now, zone = self._parts.now(), await availability.zone(snapshot)
+            now, zone = self._parts.now(), await zone_of(self._parts)
             day = local_day(asked.slot.start, zone)
             same_room = await availability.board(snapshot, day, day + timedelta(days=DAYS_AFTER), now, room=asked.room)
             use = use or _only_use(same_room, asked.room)
@@ -161,6 +165,12 @@ class Advice:
             same_use = await availability.board(snapshot, day, day, now, use=use)
         found = nearest(msgspec.structs.replace(asked, use=use), same_room, same_use)
         return snapshot.position, [_in_zone(alternative, zone) for alternative in found]
+
+
+def _heard(task: asyncio.Task[Any]) -> None:
+    """A look that nobody waited for to its end may fail in silence."""
+    if not task.cancelled():
+        task.exception()
 
 
 def _asked(command: RequestBooking) -> Asked:

@@ -16,7 +16,7 @@ from booking.reservations.decide import (
     station_person,
 )
 from linyue.api.answers import BookingOut, TheCaller, TheParts, answered, booking_out
-from linyue.api.asking import Wish, ask, denied, key_and_print, refusal, zone_of
+from linyue.api.asking import Wish, ask, denied, key_and_print, refusal, station_of, zone_of
 from linyue.api.availability import Advice
 from linyue.api.bodies import (
     BOOKING_DAYS_MAX,
@@ -33,7 +33,6 @@ from linyue.api.bodies import (
 from linyue.permissions import API, Caller
 from linyue.problems import wrong
 from linyue.wiring import Parts
-from projections import availability
 
 AnyRequest = Request[Any, Any, Any]
 
@@ -97,13 +96,12 @@ async def _for_whom(parts: Parts, caller: Caller, body: BookingRequest) -> str:
         if await parts.identity.account(body.person) is None:
             raise denied(Denied(code="not_found", what="person"))
         return body.person
-    async with parts.reader.of(availability.NAME) as snapshot:
-        room = await availability.room(snapshot, body.room)
-    if room is None:
+    station = await station_of(parts, body.room)
+    if station is None:
         raise denied(Denied(code="not_found", what="room"))
-    if body.person not in (None, station_person(room.station.id)):
+    if body.person not in (None, station_person(station)):
         raise denied(Denied(code="forbidden", what="person"))
-    return station_person(room.station.id)
+    return station_person(station)
 
 
 @post(
