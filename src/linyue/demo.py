@@ -31,8 +31,8 @@ PARTS: tuple[tuple[str, Role, str, tuple[str, ...]], ...] = (
     ("auditor", "auditor", "周正", ()),
     ("admin", "admin", "吴桂芳", ()),
 )
-_SURNAMES = ("赵", "钱", "孙", "周", "郑", "冯", "沈", "韩")
-_GIVEN_NAMES = ("玉兰", "伟民", "丽萍", "国强", "秀珍", "小红", "佳怡", "晓东")
+_SURNAMES = ("赵", "钱", "孙", "周", "郑", "冯", "沈", "韩", "杨", "朱", "秦", "许")
+_GIVEN_NAMES = ("玉兰", "伟民", "丽萍", "国强", "秀珍", "小红", "佳怡", "晓东", "凤仙", "根宝")
 NEIGHBOURS = tuple(surname + given for surname in _SURNAMES for given in _GIVEN_NAMES)
 
 Progress = Callable[[float], None]

@@ -29,12 +29,13 @@ from booking.reservations.decide import (
 from linyue.clock import SimulatedClock
 
 DAYS = 14
-REQUESTS_A_DAY = 40
+REQUESTS_A_DAY = 75
 MAINTENANCE_WEEKDAY = 3
-# Room, use, minutes of a booking, whether it needs approval: where the neighbours go, the favourites more than once.
+# When people like to come: after breakfast, after the midday rest, after supper.
+HOURS = (9, 9, 10, 10, 11, 13, 14, 14, 14, 15, 15, 16, 18, 19, 19, 19)
+# Room, use and minutes of a booking: where the neighbours go, the favourites more than once.
 PLACES = (
-    ("wanyuan-1-vitality", "乒乓球", 60),
-    ("wanyuan-1-vitality", "乒乓球", 60),
+    *[("wanyuan-1-vitality", "乒乓球", 60)] * 5,
     ("wanyuan-1-vitality", "乒乓球", 120),
     ("wanyuan-1-vitality", "桌球", 60),
     ("wanyuan-1-painting", "书画", 120),
@@ -97,7 +98,7 @@ class Fortnight:
     def _plan_day(self, day: date) -> None:
         for number in range(REQUESTS_A_DAY):
             # Most ask in the first minutes after the release at 08:00, the others through the day.
-            minutes = 8 * 60 + (number if number < 24 else 30 + 40 * (number - 24))
+            minutes = 8 * 60 + (number // 2 if number < 50 else 30 + 25 * (number - 50))
             self._at(local_instant(day, minutes, self._zone), partial(self._request, day, number))
         if day.isoweekday() == MAINTENANCE_WEEKDAY and day != self._today:
             self._at(local_instant(day, 9 * 60 + 5, self._zone), partial(self._maintenance, day + timedelta(days=2)))
@@ -114,12 +115,17 @@ class Fortnight:
             if day == self._today:
                 return
             ahead = 0
-        start_minutes = (14 if room == "pingji-5-tea" else 9 + _draw(10, "hour", day, number)) * 60
-        if room == "pingji-5-tea":
-            start_minutes = 13 * 60 + 90 * _draw(3, "hour", day, number)
-        start = local_instant(day + timedelta(days=ahead), start_minutes, self._zone)
+        hour = HOURS[_draw(len(HOURS), "hour", day, number)]
+        # The tea table stands on a grid of its own: an hour and a half each, from one o'clock.
+        of_day = 13 * 60 + 90 * (hour % 3) if room == "pingji-5-tea" else hour * 60
+        start = local_instant(day + timedelta(days=ahead), of_day, self._zone)
         command = RequestBooking(
-            room=room, use=use, start=start, end=start + timedelta(minutes=minutes), person=resident
+            room=room,
+            use=use,
+            start=start,
+            end=start + timedelta(minutes=minutes),
+            person=resident,
+            units=1 + (use in ("乒乓球", "阅读") and number % 3 == 0),
         )
         answer = await self._ask(command, _as(resident, "resident"))
         if answer.outcome is Outcome.DONE:
