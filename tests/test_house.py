@@ -21,7 +21,7 @@ LINES_OF_A_FUNCTION_MAX = 70
 
 # Where a source's tests stand when the folder and the name do not say it.
 MIRRORS = {
-    "booking/batch.py": "tests/log/test_desk.py",
+    "booking/batch.py": "tests/decisions/test_batch.py",
     "booking/local_time.py": "tests/decisions/test_local_time.py",
     "booking/messages.py": "tests/decisions/test_messages.py",
     "booking/reservations/checks.py": "tests/decisions/test_checks.py",
