@@ -33,7 +33,7 @@ from projections.reading import Snapshot
 
 __all__ = [
     "Board", "Day", "NotOpened", "RoomUse", "RoomView", "Slot", "SpaceView", "StationView", "UseView",
-    "apply", "board", "of", "room", "rooms", "rules", "stations", "zone",
+    "apply", "board", "of", "room", "rooms", "rules", "stations", "subdistrict", "zone",
 ]  # fmt: skip
 
 NAME = "availability"
@@ -156,6 +156,12 @@ async def zone(snapshot: Snapshot) -> ZoneInfo:
     """The subdistrict's time zone. Raises `NotOpened`."""
     found = await _kept(snapshot.connection, snapshot.subdistrict, [SUBDISTRICT])
     return _zone(found)
+
+
+async def subdistrict(snapshot: Snapshot) -> Subdistrict:
+    """The subdistrict with its name; without one until it is opened."""
+    found = await _kept(snapshot.connection, snapshot.subdistrict, [SUBDISTRICT])
+    return _at(Subdistrict, SUBDISTRICT, found)
 
 
 async def rules(snapshot: Snapshot) -> HouseRules:

@@ -62,10 +62,10 @@ class Calendar:
         return self._format(local, pattern)
 
     def weekday(self, when: date) -> str:
-        """周二, Tue; of today and tomorrow, the word."""
-        words = {"zh": ("今天", "明天"), "en": ("Today", "Tom’w")}[self.language]
+        """周二, Tue; of today, and in Chinese of tomorrow, the word."""
+        words = {"zh": ("今天", "明天"), "en": ("Today",)}[self.language]
         ahead = (when - self.today).days
-        return words[ahead] if ahead in (0, 1) else self._format(when, "EEE")
+        return words[ahead] if 0 <= ahead < len(words) else self._format(when, "EEE")
 
     def number(self, when: date) -> str:
         """The day of the month; on its first day, with the month."""

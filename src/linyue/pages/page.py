@@ -16,8 +16,9 @@ from litestar.di import NamedDependency
 from litestar.params import SkipValidation
 from litestar.template.base import csrf_token
 
+from booking.local_time import zone_named
 from booking.messages import Channel, Reason, Role
-from linyue.api.asking import zone_of
+from booking.places.events import SUBDISTRICT, Subdistrict
 from linyue.api.people import names
 from linyue.identity import Actor
 from linyue.pages.accents import accent_of, seal_of
@@ -26,6 +27,7 @@ from linyue.permissions import Caller, scope_of
 from linyue.problems import bad_role, sign_in_first
 from linyue.wiring import Parts
 from linyue.words import TAGS, Language, codes, rules
+from projections import availability
 from projections.reading import Snapshot
 
 HERE = Path(__file__).parent
@@ -66,13 +68,14 @@ class Viewer(NamedTuple):
 class Visit:
     """One request to a page. A page takes the same two doors as the API: `desk.ask`, and the reads of a question."""
 
-    def __init__(self, request: PageRequest, parts: Parts, actor: Actor | None, name: str, zone: ZoneInfo) -> None:
+    def __init__(self, request: PageRequest, parts: Parts, actor: Actor | None, name: str, whose: Subdistrict) -> None:
         self.request = request
         self.parts = parts
         self.actor = actor
         self.language = language_for(request)
         self.now = parts.now()
-        self.calendar = Calendar(self.language, zone, self.now)
+        self.subdistrict = whose.name
+        self.calendar = Calendar(self.language, zone_named(whose.time_zone), self.now)
         self.viewer = _viewer(actor, name) if actor else None
 
     @property
@@ -127,7 +130,7 @@ class Visit:
         context = {
             "viewer": self.viewer,
             "demo": bool(self.parts.demo_people),
-            "subdistrict": "",
+            "subdistrict": self.subdistrict,
             **_calendar(self.calendar),
             **shown,
         }
@@ -237,10 +240,20 @@ async def visit_of(request: PageRequest) -> Visit:
     parts: Parts = request.app.state["parts"]
     actor = await parts.identity.actor_of(request)
     name = (await names(parts, [actor.person])).get(actor.person, "") if actor else ""
-    visit = Visit(request, parts, actor, name, await zone_of(parts))
+    visit = Visit(request, parts, actor, name, await _subdistrict(request, parts))
     # Should the page fail, what is said then is said to the same person.
     request.state[VISIT] = visit
     return visit
+
+
+async def _subdistrict(request: PageRequest, parts: Parts) -> Subdistrict:
+    """Whose pages these are; a worker asks once, as the zone never changes and the name hardly. Raises `NotOpened`."""
+    known: Subdistrict | None = request.app.state.get(SUBDISTRICT)
+    if known is None:
+        async with parts.reader.of(availability.NAME) as snapshot:
+            await availability.zone(snapshot)
+            known = request.app.state[SUBDISTRICT] = await availability.subdistrict(snapshot)
+    return known
 
 
 def _calendar(calendar: Calendar) -> dict[str, Callable[..., Any]]:

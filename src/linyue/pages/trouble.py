@@ -38,7 +38,7 @@ def answer(request: PageRequest, error: Exception) -> Response[Any]:
     context = {
         "viewer": visit.viewer if visit else None,
         "demo": problem.status in (HTTP_401_UNAUTHORIZED, HTTP_403_FORBIDDEN),
-        "subdistrict": "",
+        "subdistrict": visit.subdistrict if visit else "",
         "title": problem.title(language),
         "detail": _detail(problem, language),
         "action": None,
