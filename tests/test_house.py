@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 
 from booking import subjects
-from linyue import words
+from linyue import pages, words
 from linyue.words import events, rules
 
 ROOT = Path(__file__).parent.parent
@@ -32,8 +32,10 @@ MIRRORS = {
     "linyue/api/answers.py": "tests/http/test_bookings.py",
     "linyue/api/asking.py": "tests/http/test_idempotency.py",
     "linyue/examples.py": "tests/http/test_openapi.py",
+    "linyue/pages/told.py": "tests/pages/test_bookings.py",
     "linyue/postgres/roles.py": "tests/migrations/test_privileges.py",
     "linyue/shipped.py": "tests/test_wheel.py",
+    "projections/questions.py": "tests/projections/test_projector.py",
 }
 FOLDERS = [
     (r"booking/verify/\w+\.py", r"tests/log/test_verify.py"),
@@ -174,8 +176,9 @@ def test_both_languages_say_the_same_figures() -> None:
 
 
 def all_words() -> list[words.Words]:
-    """Every sentence of `linyue.words`, in tables and alone."""
-    names = [module.name for module in pkgutil.iter_modules(words.__path__, "linyue.words.")]
+    """Every sentence of `linyue.words` and of the pages, in tables and alone."""
+    packages = (words, pages)
+    names = [module.name for home in packages for module in pkgutil.iter_modules(home.__path__, f"{home.__name__}.")]
     found = [value for name in names for value in vars(importlib.import_module(name)).values()]
     tables = [list(value.values()) for value in found if isinstance(value, dict)]
     return [said for said in itertools.chain(found, *tables) if isinstance(said, words.Words)]
