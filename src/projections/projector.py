@@ -274,6 +274,9 @@ async def _listen(engine: AsyncEngine, followers: Sequence[Follower]) -> None:
         try:
             raw.add_termination_listener(lambda _: ended.set())
             await raw.add_listener(log.CHANNEL, ring)
+            # What was committed while nobody listened.
+            for follower in followers:
+                follower.woken.set()
             await ended.wait()
         finally:
             # It listens for as long as it is open, so nobody else may get it from the pool.

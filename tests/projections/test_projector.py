@@ -142,20 +142,23 @@ async def test_connections_killed_at_random_count_each_event_once(
     town: Town, database: TestDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(projector, "LOST_SECONDS", (0.0,))
-    monkeypatch.setattr(projector, "BATCH_MAX", 2)
     chance = random.Random(20261124)
     superuser = await asyncpg.connect(database.superuser)
-    kill = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE usename = 'linyue_projector'"
-    for person in range(40):
-        await town.book(at(10 + person % 10, day=25 + person // 10), person=f"person-{person}")
-    last = await head(town, database)
+    kill = f"""
+        SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+        WHERE usename = 'linyue_projector' AND datname = '{database.name}'
+    """
+    slots = ((day, hour, unit) for day in range(25, 31) for hour in range(9, 21) for unit in range(2))
     follower, killed = town.follower(question()), 0
     async with running(follower):
-        while follower.position < last:
-            await asyncio.sleep(chance.uniform(0.005, 0.04))
-            killed += await superuser.fetchval(kill + f" AND datname = '{database.name}'")
+        while killed < 12:
+            day, hour, unit = next(slots)
+            await town.book(at(hour, day), person=f"person-{day}-{hour}-{unit}")
+            await asyncio.sleep(chance.uniform(0, 0.02))
+            killed += await superuser.fetchval(kill)
+        last = await head(town, database)
+        await until(lambda: at_position(follower, last))
     await superuser.close()
-    assert killed > 5
     # What is left in the pool was killed too.
     await town.projecting.dispose()
     assert await counted(town) == [1] * last
