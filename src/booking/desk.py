@@ -8,35 +8,27 @@ import asyncio
 import hashlib
 import secrets
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any, TypeAlias
 
-import asyncpg
 import msgspec
 import structlog
 
 from booking import answers, log
 from booking.batch import Batch, Spoilt, Subjects, Writes
 from booking.codec import Codec
-from booking.messages import Answer, Ask, derived_id
+from booking.messages import Answer, Ask, Recorded, derived_id, not_valid
 from booking.state import NotRead, State, TagRange
 from booking.vault import Vault
-
-Connection: TypeAlias = "asyncpg.Connection[Any]"
-Connect = Callable[[], Awaitable["asyncpg.Connection[Any]"]]
+from booking.writer import Connect, Connection, Writer, is_passing, pause
 
 QUEUE_MAX = 2_000
 BATCH_MAX = 256
 WAIT_SECONDS = 5.0
 CLOSE_SECONDS = 10.0
 ROUNDS_MAX = 2
-TRIES_MAX = 3
+TRIES_MAX = 15
 BEHIND_MAX = timedelta(seconds=60)
-RETRY_SECONDS = (0.05, 0.2, 0.5, 1.0, 2.0)
-
-# What a connection raises that was lost, or that the server ended in the middle of something.
-LOST = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 
 logger = structlog.get_logger()
 
@@ -62,19 +54,26 @@ class Unknown(DeskFault):
 
 
 class Waiting:
-    """A command in the queue and the future of its answer; `decided` in a batch until that is known to be undone."""
+    """A command that somebody waits for. Whoever was told something is told nothing else, and nothing else happens.
 
-    __slots__ = ("answer", "ask", "decided", "deferred", "tries")
+    In a batch it is `decided` until that is known to be undone; one that failed with others is decided `alone`.
+    """
+
+    __slots__ = ("alone", "answer", "ask", "decided", "tries")
 
     def __init__(self, ask: Ask) -> None:
         self.ask = ask
         self.answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self.decided = False
-        self.deferred = False
+        self.alone = False
         self.tries = 0
 
+    @property
+    def told(self) -> bool:
+        return self.answer.done()
+
     def tell(self, answer: Answer | BaseException) -> None:
-        if self.answer.done():
+        if self.told:
             return
         if isinstance(answer, Answer):
             self.answer.set_result(answer)
@@ -82,6 +81,10 @@ class Waiting:
             self.answer.set_exception(answer)
             # A caller who has left does not fetch it, and that is no fault to report.
             self.answer.exception()
+
+    def leave(self) -> None:
+        """Nobody waits any more. This and the batch's deciding are one step each: none is between them."""
+        self.tell(Unknown("no answer in time") if self.decided else NotDone("withdrawn: its turn had not come in time"))
 
 
 class Desk:
@@ -97,11 +100,12 @@ class Desk:
         self._subjects = subjects
         self._codec = codec
         self._vault = vault
-        self._connect = connect
+        self._writer = Writer(codec.subdistrict, connect)
         self._clock = clock
         self._queue: deque[Waiting] = deque()
         self._arrived = asyncio.Event()
-        self._connection: Connection | None = None
+        self._in_hand: list[Waiting] = []
+        self._closing = False
         self._task: asyncio.Task[None] | None = None
 
     @property
@@ -114,13 +118,25 @@ class Desk:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """Stop after the batch in hand; what still waits was not done."""
-        if self._task:
+        """Stop after the batch in hand, for which CLOSE_SECONDS are left; what still waits was not done."""
+        self._closing = True
+        self._arrived.set()
+        for waiting in self._queue:
+            waiting.tell(NotDone("the desk is closing"))
+        try:
+            if self._task:
+                await asyncio.wait([self._task], timeout=CLOSE_SECONDS)
+        finally:
+            await self._stop()
+
+    async def _stop(self) -> None:
+        if self._task and not self._task.done():
             self._task.cancel()
-            await asyncio.wait([self._task], timeout=CLOSE_SECONDS)
-        while self._queue:
-            self._queue.popleft().tell(NotDone("the desk is closing"))
-        await self._drop_connection()
+            await asyncio.wait([self._task])
+        for waiting in (*self._in_hand, *self._queue):
+            waiting.leave()
+        self._queue.clear()
+        self._writer.drop()
 
     async def ask(self, ask: Ask, wait_seconds: float = WAIT_SECONDS) -> Answer:
         """The answer to a command, once it is durable.
@@ -128,95 +144,115 @@ class Desk:
         Raises `QueueFull`, `ClockBehind` or `NotDone` where nothing happened, `Unknown` where it may have.
         What a decider raises by mistake is raised here, to this caller alone.
         """
+        if self._closing:
+            raise NotDone("the desk is closed")
         if len(self._queue) >= QUEUE_MAX:
             raise QueueFull(f"{QUEUE_MAX} commands wait")
         waiting = Waiting(ask)
         self._queue.append(waiting)
         self._arrived.set()
         try:
-            return await asyncio.wait_for(asyncio.shield(waiting.answer), wait_seconds)
-        except TimeoutError:
-            if waiting.decided:
-                raise Unknown(f"no answer within {wait_seconds} s") from None
-            # Not decided, and now never will be: a batch leaves out whoever has been told.
-            waiting.tell(NotDone("withdrawn"))
-            raise NotDone(f"not reached within {wait_seconds} s") from None
+            await asyncio.wait([waiting.answer], timeout=wait_seconds)
+        finally:
+            # Also where the caller was cancelled: what nobody waits for is not begun.
+            if not waiting.told:
+                self._withdraw(waiting)
+        return waiting.answer.result()
+
+    def _withdraw(self, waiting: Waiting) -> None:
+        waiting.leave()
+        if waiting in self._queue:
+            self._queue.remove(waiting)
 
     async def _work(self) -> None:
         while True:
             await self._arrived.wait()
-            batch = self._next_batch()
-            if not batch:
+            if self._closing:
+                return
+            self._in_hand = self._next_batch()
+            if self._in_hand:
+                await self._serve(self._in_hand)
+            else:
                 self._arrived.clear()
-                continue
-            # A batch in hand is finished even when the desk is told to stop: nobody may be left without the truth.
-            task = asyncio.create_task(self._serve(batch))
-            try:
-                await asyncio.shield(task)
-            except asyncio.CancelledError:
-                await asyncio.gather(task, return_exceptions=True)
-                raise
+            self._in_hand = []
 
     def _next_batch(self) -> list[Waiting]:
         batch: list[Waiting] = []
         while self._queue and len(batch) < BATCH_MAX:
+            if batch and (batch[0].alone or self._queue[0].alone):
+                break
             waiting = self._queue.popleft()
-            if not waiting.answer.done():
+            if not waiting.told:
                 batch.append(waiting)
         return batch
 
     async def _serve(self, batch: list[Waiting]) -> None:
-        """Carry out a batch. Whatever happens, each of its commands is answered or waits again."""
+        """Carry out a batch. Whatever happens, each of its commands is told the truth or waits again."""
         try:
-            await self._carry_out(batch)
+            if not await self._carry_out(batch):
+                await self._again(batch)
         except ClockBehind as error:
-            await self._drop_connection()
+            logger.exception("clock_behind")
+            self._writer.drop()
             for waiting in batch:
                 waiting.tell(error)
         except Spoilt:
+            # Its command was told. Nothing was committed: the others are decided anew.
             logger.exception("batch_spoilt_by_a_command")
-            await self._drop_connection()
-            await self._again([waiting for waiting in batch if not waiting.answer.done()])
-        except (*LOST, log.LogForked) as error:
-            # Nothing was committed: the connection is dropped with its transaction, and the commands are decided anew.
-            logger.warning("desk_batch_failed", error=repr(error), commands=len(batch))
-            await self._drop_connection()
-            await self._again(batch)
+            self._writer.drop()
+            self._put_back(batch)
         except Exception as error:
-            logger.exception("desk_batch_fault", commands=len(batch))
-            await self._drop_connection()
-            for waiting in batch:
-                waiting.tell(error)
+            # Nothing was committed, as COMMIT raises nothing: the connection is dropped with its transaction.
+            self._writer.drop()
+            if is_passing(error):
+                logger.warning("desk_batch_failed", error=repr(error), commands=len(batch))
+                await self._again(batch)
+            else:
+                logger.exception("desk_batch_fault", commands=len(batch))
+                self._find_the_faulty(batch, error)
+
+    def _find_the_faulty(self, batch: list[Waiting], error: Exception) -> None:
+        """It is the fault of what one of them asks: each is decided alone, and that one fails alone."""
+        if len(batch) == 1:
+            fault = NotDone("it could not be carried out")
+            fault.__cause__ = error
+            batch[0].tell(fault)
+        for waiting in batch:
+            waiting.alone = True
+        self._put_back(batch)
+
+    def _put_back(self, batch: list[Waiting]) -> None:
+        """Whoever was not told anything waits at the head of the queue, in the same order."""
+        for waiting in batch:
+            waiting.decided = False
+        self._queue.extendleft(waiting for waiting in reversed(batch) if not waiting.told)
 
     async def _again(self, batch: list[Waiting]) -> None:
-        for waiting in reversed(batch):
+        """Decide a batch anew in a while, a limited number of times."""
+        for waiting in batch:
             waiting.tries += 1
-            waiting.decided = False
-            if waiting.tries < TRIES_MAX * len(RETRY_SECONDS):
-                self._queue.appendleft(waiting)
-            else:
+            if waiting.tries >= TRIES_MAX:
                 waiting.tell(NotDone("the database did not take it"))
-        self._arrived.set()
-        tries = max((waiting.tries for waiting in batch), default=1)
-        await asyncio.sleep(RETRY_SECONDS[min(tries, len(RETRY_SECONDS)) - 1])
+        self._put_back(batch)
+        await pause(max(waiting.tries for waiting in batch) - 1)
 
-    async def _carry_out(self, batch: list[Waiting]) -> None:
-        connection = self._connection = self._connection or await self._connect()
-        await log.begin_and_lock(connection, self.subdistrict)
+    async def _carry_out(self, batch: list[Waiting]) -> bool:
+        """Whether the batch was committed, and everybody told."""
+        connection = await self._writer.begin()
         head = await log.head(connection, self.subdistrict)
         now = self._now(head)
         state = State()
         kept, refusals = await self._read(connection, batch, state, now)
         decisions = Batch(self._subjects, self._codec, state, head.position, now, kept=kept, refusals=refusals)
-        answered = self._decide(batch, decisions)
+        answered, early = self._decide(batch, decisions)
         after = await self._write(connection, head, decisions.writes, now)
-        if not await self._commit(connection, after):
-            await self._again([waiting for waiting, _ in answered])
-            return
+        if not await self._writer.commit(connection, after):
+            return False
         for waiting, answer in answered:
             waiting.tell(answer)
-        if after is not None:
-            await self._wake(connection)
+        self._put_back(early)
+        await self._writer.wake_followers(more_to_come=bool(self._queue))
+        return True
 
     def _now(self, head: log.Head) -> datetime:
         """Never before the log's last event: time in the log does not run backwards."""
@@ -234,16 +270,16 @@ class Desk:
         """What the batch's commands need to have read, under the lock: tags in two rounds, answers, refusals."""
         keys = {(w.ask.asker.id, w.ask.key) for w in batch if w.ask.key is not None}
         kept = await answers.known(connection, self.subdistrict, sorted(keys))
-        samenesses = {w.ask.sameness() for w in batch}
+        samenesses = {w.ask.sameness() for w in batch if not_valid(w.ask.command) is None}
         refusals = await answers.known_refusals(connection, self.subdistrict, list(samenesses))
-        decoded: dict[int, Any] = {}
+        decoded: dict[int, Recorded] = {}
         for _ in range(ROUNDS_MAX):
-            asked = {tag for w in batch for tag in self._tags(w, state, now)}
+            asked = {tag for w in batch if not w.told for tag in self._tags(w, state, now)}
             tags = sorted(tag for tag in asked if isinstance(tag, str) and not state.has(tag))
             ranges = sorted(tag for tag in asked if isinstance(tag, TagRange) and not state.has_range(tag))
             if not tags and not ranges:
                 break
-            found: dict[str, list[Any]] = {}
+            found: dict[str, list[Recorded]] = {}
             for tag, position, data in await log.read(connection, self.subdistrict, tags, ranges):
                 if position not in decoded:
                     decoded[position] = self._codec.decode(data)
@@ -260,34 +296,29 @@ class Desk:
             waiting.tell(error)
             return []
 
-    def _decide(self, batch: list[Waiting], decisions: Batch) -> list[tuple[Waiting, Answer]]:
+    def _decide(self, batch: list[Waiting], decisions: Batch) -> tuple[list[tuple[Waiting, Answer]], list[Waiting]]:
+        """The answers, and who asked too early: one before it in the batch changed what it needs to have read.
+
+        The next batch begins with those. The first of them is decided before anything changes, so that all have a turn.
+        """
         answered: list[tuple[Waiting, Answer]] = []
+        early: list[Waiting] = []
         for waiting in batch:
-            if waiting.answer.done():
+            if waiting.told:
                 continue
             try:
                 answered.append((waiting, decisions.decide(waiting.ask)))
-                # From here on a caller who gives up is told `Unknown`: this and the look at it are one step each.
                 waiting.decided = True
-            except NotRead as error:
-                self._defer(waiting, error)
             except Spoilt as error:
                 waiting.tell(error)
                 raise
             except Exception as error:
+                if isinstance(error, NotRead) and decisions.writes.entries:
+                    early.append(waiting)
+                    continue
                 logger.exception("command_failed", command=type(waiting.ask.command).__name__)
                 waiting.tell(error)
-        return answered
-
-    def _defer(self, waiting: Waiting, error: NotRead) -> None:
-        """A command before it in the batch changed what it needs to know: once, the next batch begins with it."""
-        if waiting.deferred:
-            logger.error("tag_not_named", command=type(waiting.ask.command).__name__, tag=str(error))
-            waiting.tell(error)
-            return
-        waiting.deferred = True
-        self._queue.appendleft(waiting)
-        self._arrived.set()
+        return answered, early
 
     async def _write(self, connection: Connection, head: log.Head, writes: Writes, now: datetime) -> log.Head | None:
         """All that the batch leaves behind, in one transaction. Returns the new head; None where no event was made."""
@@ -301,47 +332,6 @@ class Desk:
         if writes.filed:
             await self._vault.write(connection, now, writes.filed)
         return after
-
-    async def _commit(self, connection: Connection, after: log.Head | None) -> bool:
-        """Whether the batch is in the log for good. No time-out and no cancel is ever put on COMMIT."""
-        try:
-            await connection.execute("COMMIT")
-        except Exception as error:  # noqa: BLE001 - whatever it is, the server may have committed
-            logger.warning("commit_without_answer", error=repr(error))
-            await self._drop_connection()
-            return after is not None and await self._learn_the_truth(after)
-        return True
-
-    async def _learn_the_truth(self, after: log.Head) -> bool:
-        """Under the lock, taken anew, no writer is under way: what was sent is there with its hash or never will be."""
-        tries = 0
-        while True:
-            try:
-                connection = self._connection = self._connection or await self._connect()
-                await log.begin_and_lock(connection, self.subdistrict)
-                done = await log.hash_at(connection, self.subdistrict, after.position) == after.hash
-                # What is there may not be on disk yet. A later commit of our own that has returned proves that it is.
-                await log.prove_durable(connection)
-                await connection.execute("COMMIT")
-            except LOST as error:
-                logger.warning("truth_not_learnt_yet", error=repr(error))
-                await self._drop_connection()
-                await asyncio.sleep(RETRY_SECONDS[min(tries, len(RETRY_SECONDS) - 1)])
-                tries += 1
-            else:
-                return done
-
-    async def _wake(self, connection: Connection) -> None:
-        try:
-            await log.wake_followers(connection, self.subdistrict)
-        except LOST:
-            # They poll as well; the next batch connects anew.
-            await self._drop_connection()
-
-    async def _drop_connection(self) -> None:
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            connection.terminate()
 
 
 def new_command_id() -> str:

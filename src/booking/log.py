@@ -27,7 +27,6 @@ WRITER_SETTINGS = {
     "tcp_keepalives_interval": "5",
     "tcp_keepalives_count": "3",
     "default_transaction_isolation": "read committed",
-    "application_name": "linyue desk",
 }
 """Settings of a connection that appends, beside `bound_transactions`."""
 
@@ -104,6 +103,11 @@ async def begin_and_lock(connection: Connection, subdistrict: str) -> None:
     await connection.execute(_BEGIN_AND_LOCK.format(key=lock_key(subdistrict)))
 
 
+async def commit(connection: Connection) -> bool:
+    """End the transaction. False where the server rolled it back: a statement of it had failed."""
+    return await connection.execute("COMMIT") == "COMMIT"
+
+
 # The last event, by primary key.
 _HEAD = "SELECT position, hash, data FROM booking.events WHERE subdistrict = $1 ORDER BY position DESC LIMIT 1"
 
@@ -174,6 +178,8 @@ async def append(connection: Connection, subdistrict: str, after: Head, entries:
 
     Raises `LogForked` where the log has gone on without this writer.
     """
+    if not entries:
+        return after
     if [entry.position for entry in entries] != list(range(after.position + 1, after.position + 1 + len(entries))):
         raise ValueError(f"entries must be numbered from {after.position + 1} without gaps")
     hashes: list[bytes] = []
@@ -193,6 +199,8 @@ async def append(connection: Connection, subdistrict: str, after: Head, entries:
             [position for _, position in tags],
         )
     except asyncpg.UniqueViolationError as error:
+        if error.constraint_name != "events_pkey":
+            raise
         raise LogForked(f"position {after.position + 1} of {subdistrict} was taken") from error
     return Head(entries[-1].position, last, entries[-1].data)
 
