@@ -1,5 +1,7 @@
 """Bookings as they stand, to those who may see them, and what each may do with them."""
 
+import base64
+import json
 from datetime import timedelta
 
 import pytest
@@ -141,6 +143,9 @@ async def test_a_list_that_is_asked_for_wrongly_says_what_is_wrong(served: Serve
         ({"state": "gone"}, "state"),
         ({"cursor": "gone"}, "cursor"),
         ({"cursor": "x" * 400}, "cursor"),
+        ({"cursor": cursor(["2026-11-25T00:00:00", "b"])}, "cursor"),
+        ({"cursor": cursor(["2026-11-25T00:00:00Z", "a\0b"])}, "cursor"),
+        ({"cursor": cursor(["9999-12-31T23:59:59-12:00", "b"])}, "cursor"),
         ({"limit": 0}, "limit"),
         ({"limit": 201}, "limit"),
         ({"from": "3000-01-01"}, "from"),
@@ -148,6 +153,11 @@ async def test_a_list_that_is_asked_for_wrongly_says_what_is_wrong(served: Serve
     ):
         answer = await served.get("resident", "me/bookings", query=query)
         assert (answer.status_code, answer.json()["field"]) == (400, field), answer.text
+
+
+def cursor(values: list[str]) -> str:
+    """One that nobody gave out."""
+    return base64.urlsafe_b64encode(json.dumps(values).encode()).decode()
 
 
 async def test_a_booking_that_is_not_there_and_one_of_another_look_the_same(served: Served) -> None:

@@ -8,9 +8,10 @@ from weakref import WeakKeyDictionary
 from zoneinfo import ZoneInfo
 
 import msgspec
+import structlog
 from litestar import Request
 
-from booking.desk import fingerprint, new_command_id, sealed_text_key
+from booking.desk import Desk, DeskFault, fingerprint, new_command_id, sealed_text_key
 from booking.messages import Answer, Ask, Channel, Command, Denied, Outcome, Reason, RefusedBody, SealedText
 from linyue.api.bodies import POSITION_MAX, key_of
 from linyue.permissions import Caller
@@ -24,6 +25,8 @@ from projections import availability
 from projections.reading import Reader
 
 POSITION = "X-Log-Position"
+
+log = structlog.get_logger()
 
 
 class Wish(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,12 +59,23 @@ async def ask(parts: Parts, caller: Caller, wish: Wish) -> Answer:
         texts=texts,
         dry_run=wish.dry_run,
     )
-    answer = await parts.desk.ask(asked)
+    answer = await _told_by(parts.desk, asked)
     if answer.outcome is Outcome.KEY_REUSED:
         raise Problem("key_reused")
     if answer.outcome is Outcome.DENIED:
         raise denied(msgspec.json.decode(answer.body, type=Denied))
     return answer
+
+
+async def _told_by(desk: Desk, asked: Ask) -> Answer:
+    """The desk's answer. A fault that it does not know says nothing of whether it was done, so neither do we."""
+    try:
+        return await desk.ask(asked)
+    except DeskFault:
+        raise
+    except Exception as error:
+        log.exception("desk_fault", command=type(asked.command).__name__)
+        raise Problem("internal") from error
 
 
 def denied(answer: Denied) -> Problem:
