@@ -43,6 +43,7 @@ class Codec:
     """Encodes and decodes the events of a subdistrict, for a written list of types.
 
     `upcasters` maps a type's name and a version to the function that makes its data into that of the next version.
+    Raises `ValueError` where one is missing.
     """
 
     def __init__(
@@ -54,6 +55,10 @@ class Codec:
         self.subdistrict = subdistrict
         self._types = {type_.__name__: type_ for type_ in types}
         self._upcasters = dict(upcasters or {})
+        for name, type_ in self._types.items():
+            for version in range(1, type_.version):
+                if (name, version) not in self._upcasters:
+                    raise ValueError(f"{name} has no upcaster from version {version}")
         # Sorted keys, no white space, UTF-8, integers and strings only: the same event has the same bytes everywhere.
         self._encoder = msgspec.json.Encoder(order="sorted")
         self._envelopes = msgspec.json.Decoder(Envelope)
