@@ -182,6 +182,9 @@ async def append(connection: Connection, subdistrict: str, after: Head, entries:
         return after
     if [entry.position for entry in entries] != list(range(after.position + 1, after.position + 1 + len(entries))):
         raise ValueError(f"entries must be numbered from {after.position + 1} without gaps")
+    # So that a row which is there already can only be another writer's.
+    if any(len(set(entry.tags)) < len(entry.tags) for entry in entries):
+        raise ValueError("a tag must be named once in an entry")
     hashes: list[bytes] = []
     last = after.hash
     for entry in entries:
@@ -199,8 +202,6 @@ async def append(connection: Connection, subdistrict: str, after: Head, entries:
             [position for _, position in tags],
         )
     except asyncpg.UniqueViolationError as error:
-        if error.constraint_name != "events_pkey":
-            raise
         raise LogForked(f"position {after.position + 1} of {subdistrict} was taken") from error
     return Head(entries[-1].position, last, entries[-1].data)
 

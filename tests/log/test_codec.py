@@ -31,9 +31,6 @@ def recorded(event: Event, **fields: object) -> Recorded:
     return msgspec.structs.replace(plain, **fields)
 
 
-# What was ever shipped.
-
-
 @pytest.mark.parametrize("type_", subjects.EVENTS, ids=lambda type_: type_.__name__)
 def test_every_type_of_event_has_a_golden_line_for_each_of_its_versions(type_: type[Event]) -> None:
     """Add a line for a new type or version; those that are there are never changed."""
@@ -79,9 +76,6 @@ def test_the_envelope_has_the_fields_of_the_design() -> None:
     }  # fmt: skip
 
 
-# Whatever may come.
-
-
 @pytest.mark.parametrize("type_", subjects.EVENTS, ids=lambda type_: type_.__name__)
 @settings(max_examples=10)
 @given(data=st.data())
@@ -100,9 +94,6 @@ def test_what_is_not_said_takes_no_room() -> None:
     """No `due`, `cause` or `for` where there is none, and no optional field of the event."""
     told = msgspec.json.decode(CODEC.encode(CODEC.decode(LINES[1])))
     assert {"due", "cause", "for"}.isdisjoint(told)
-
-
-# Versions, by a toy: it was called a greeting of one word, then of a list of them, then with a language.
 
 
 class Greeted(Event, frozen=True, kw_only=True):

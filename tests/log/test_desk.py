@@ -77,9 +77,6 @@ async def test_two_desks_on_one_log_share_what_there_is(database: TestDatabase) 
     assert [recorded.position for recorded in await events(database)] == list(range(1, 9))
 
 
-# Keys.
-
-
 async def test_the_same_key_in_one_batch_gets_the_first_answer(database: TestDatabase) -> None:
     async with desk_on(database) as desk:
         first, again = await all_of(desk, *(ask(Knock(), key="k", fingerprint=b"f") for _ in range(2)))
@@ -123,9 +120,6 @@ async def test_a_no_is_the_first_answer_as_well(database: TestDatabase) -> None:
         first = await desk.ask(ask(Knock(most=0), key="k", fingerprint=b"f"))
         assert first.outcome is REFUSED
         assert await desk.ask(ask(Knock(), key="k", fingerprint=b"f")) == first
-
-
-# Commands that go wrong.
 
 
 @pytest.mark.parametrize("early", [False, True], ids=["while deciding", "while naming its tags"])
@@ -216,9 +210,6 @@ async def test_an_event_of_a_newer_program_stops_only_what_needs_it(database: Te
         assert outcomes(answers) == [NotDone]
         assert isinstance(answers[0], NotDone)
         assert isinstance(answers[0].__cause__, UnknownEvent)
-
-
-# The queue.
 
 
 async def test_a_full_queue_takes_no_more(database: TestDatabase, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -324,9 +315,6 @@ async def test_a_closed_desk_says_so_at_once(database: TestDatabase) -> None:
             await desk.ask(ask(Knock()))
 
 
-# The clock.
-
-
 async def test_time_never_runs_backwards_in_the_log(database: TestDatabase) -> None:
     clock = HandClock()
     async with desk_on(database, clock) as desk:
@@ -347,9 +335,6 @@ async def test_a_clock_too_far_behind_writes_nothing(database: TestDatabase) -> 
             await desk.ask(ask(Knock()))
         clock.pass_(seconds=61)
         assert (await desk.ask(ask(Knock()))).position == 2
-
-
-# What is written, and where.
 
 
 async def test_a_dry_run_writes_nothing_anywhere(database: TestDatabase) -> None:
