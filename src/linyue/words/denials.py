@@ -18,11 +18,21 @@ DENIALS: dict[tuple[str, str], Words] = {
     ("forbidden", "room"): Words("这个活动室不归您的站点管理。", "This room does not belong to your stations."),
     ("forbidden", "resource"): Words("这个资源不归您的站点管理。", "This resource does not belong to your stations."),
     ("forbidden", "person"): Words("您不能为这个人预约。", "You cannot book for this person."),
+    ("forbidden", "station"): Words("这个站点不归您管理。", "This station is not yours to manage."),
+    ("forbidden", "subdistrict"): Words("只有管理员可以设置街道。", "Only an admin sets up the subdistrict."),
+    ("forbidden", "rules"): Words("您不能更改预约须知。", "The house rules are not yours to change."),
     ("use_needed", "use"): Words(
         "这个活动室有多种用途，请在 use 中选一种。", "This room has several uses: say which in `use`."
     ),
     ("not_valid", "end"): Words("结束时间要晚于开始时间。", "The end must lie after the start."),
     ("not_valid", "station"): Words("活动室不能换站点。", "A room cannot move to another station."),
+    ("not_valid", "space"): Words("主题空间和活动室要属于同一个站点。", "The space must belong to the room's station."),
+    ("not_valid", "resource"): Words(
+        "资源和活动室要属于同一个站点。", "The resource must belong to the room's station."
+    ),
+    ("not_valid", "hours"): Words(
+        "开放时间要早开晚关，且不能重叠。", "Hours must end after they begin and not overlap."
+    ),
     ("not_valid", "uses"): Words("每种用途都要占用至少一种资源。", "Each use must take at least one resource."),
     ("not_valid", "time_zone"): Words("街道的时区不能更改。", "A subdistrict's time zone never changes."),
 }
