@@ -63,6 +63,7 @@ STAFF = Asker(id="staff", role="staff", channel="desk", scope="all")
 TICKER = Asker(id="system", role="system", channel="scheduler", scope="all")
 # In the long run each command must have been accepted and refused so often.
 LONG_RUN_MIN = 100
+ROUNDS_MAX = 12
 
 people = st.sampled_from(PEOPLE)
 # What asks for approval is wanted more often, as each answer to it must come up a hundred times in the long run.
@@ -420,7 +421,6 @@ class World(RuleBasedStateMachine):
 
 
 def _run(database: TestDatabase, examples: int, steps: int) -> None:
-    counted.clear()
     World.database = database
     with asyncio.Runner() as runner:
         World.runner = runner
@@ -445,6 +445,7 @@ def _run(database: TestDatabase, examples: int, steps: int) -> None:
 
 def test_the_system_answers_as_a_simple_model_does(database: TestDatabase) -> None:
     """Commands, clock, ticks and readings in any order: the same answers, the same rules, the same grids."""
+    counted.clear()
     _run(database, examples=12, steps=40)
     assert counted["request", "accepted"]
     assert counted["request", "refused"]
@@ -453,8 +454,12 @@ def test_the_system_answers_as_a_simple_model_does(database: TestDatabase) -> No
 @pytest.mark.long
 @pytest.mark.timeout(3_000)
 def test_each_command_agrees_with_the_model_when_accepted_and_when_refused(database: TestDatabase) -> None:
-    """The long run: every command a hundred times with either answer."""
-    _run(database, examples=600, steps=60)
-    for command in ("request", "cancel", "check_in", "approve", "reject", "change_capacity"):
-        for answer in ("accepted", "refused"):
-            assert counted[command, answer] >= LONG_RUN_MIN, (command, answer, counted[command, answer])
+    """The long run: every command at least a hundred times with either answer."""
+    counted.clear()
+    commands = ("request", "cancel", "check_in", "approve", "reject", "change_capacity")
+    either = [(command, answer) for command in commands for answer in ("accepted", "refused")]
+    for _ in range(ROUNDS_MAX):
+        _run(database, examples=200, steps=60)
+        if all(counted[each] >= LONG_RUN_MIN for each in either):
+            break
+    assert {each: counted[each] for each in either if counted[each] < LONG_RUN_MIN} == {}
