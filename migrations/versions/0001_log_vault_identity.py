@@ -97,7 +97,7 @@ IMMUTABLE = (
 
 IDENTITY = (
     "CREATE SCHEMA identity",
-    # Who may ask, and as what; `stations` limits staff and volunteers, and is empty where nothing is limited.
+    # Who may ask, and as what; `stations` are those of staff, who without one have none.
     """
     CREATE TABLE identity.accounts (
         subdistrict text COLLATE "C" NOT NULL,
