@@ -6,9 +6,12 @@ from datetime import date, datetime, timedelta
 import pytest
 from tests.projections.conftest import Town, at
 
+from booking.local_time import Hours
 from booking.places.decide import CloseRoom
 from booking.reservations.decide import ApproveBooking, CancelBooking, CheckIn, CloseOut, RejectBooking
 from booking.reservations.standing import LIVE, Standing
+from booking.rules.decide import ChangeRules
+from booking.rules.events import RuleBook
 from booking.vault import text_id
 from projections import agenda
 from projections.agenda import Item, NotACursor, Page, Paging
@@ -126,8 +129,10 @@ async def test_a_persons_bookings_come_in_the_order_of_their_starts(town: Town) 
 
 
 async def test_local_days_bound_what_is_told(town: Town) -> None:
-    """A booking at eight in the morning of Shanghai is of that day, though in UTC it still is midnight."""
-    today, tomorrow = await town.book(at(10)), await town.book(at(9, day=25))
+    """A booking at six in the morning of Shanghai is of that day, though in UTC it is still the day before."""
+    early = tuple(Hours(weekday=day, opens="06:00", closes="21:00") for day in range(1, 8))
+    await town.do(ChangeRules(book=RuleBook(hours=early)))
+    today, tomorrow = await town.book(at(10)), await town.book(at(6, day=25))
     tomorrow_day = TODAY + timedelta(days=1)
     assert ids(await of_person(town, last_day=TODAY)) == [today]
     assert ids(await of_person(town, first_day=tomorrow_day)) == [tomorrow]
@@ -185,9 +190,9 @@ async def test_pages_together_are_the_whole_list(
     """Also where so many others lie between that a page ends early."""
     monkeypatch.setattr(agenda, "LOOKED_AT_MAX", 3)
     made = {hour: await town.book(at(hour), person="station:wanyuan") for hour in range(10, 20)}
-    for hour in made:
+    for hour, id_ in made.items():
         if hour % 5:
-            await town.do(CancelBooking(booking=made[hour], reason="other"))
+            await town.do(CancelBooking(booking=id_, reason="other"))
     hours = sorted(made, reverse=newest_first)
     assert await paged(town, None, newest_first) == [made[hour] for hour in hours]
     assert await paged(town, ["cancelled"], newest_first) == [made[hour] for hour in hours if hour % 5]
