@@ -7,7 +7,7 @@ from typing import TypeVar, cast
 from zoneinfo import ZoneInfo
 
 import msgspec
-from sqlalchemy import BigInteger, Column, Index, MetaData, Table, Text, any_, literal, select
+from sqlalchemy import BigInteger, Column, Index, MetaData, Select, Table, Text, func, literal, select, true
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -318,12 +318,23 @@ async def _places(snapshot: Snapshot) -> dict[Tag, Kind]:
     return {tag: _decoded(kind, state) for tag, kind, state in await snapshot.connection.execute(asked)}
 
 
-# By primary key, all in one statement.
 async def _kept(connection: AsyncConnection, subdistrict: str, tags: Iterable[str]) -> dict[Tag, Kind]:
-    asked = select(states.c.tag, states.c.kind, states.c.state).where(
-        states.c.subdistrict == subdistrict, states.c.tag == any_(literal(list(tags), ARRAY(Text)))
+    found = await connection.execute(states_at(subdistrict, tags))
+    return {tag: _decoded(kind, state) for tag, kind, state in found}
+
+
+def states_at(subdistrict: str, tags: Iterable[str]) -> Select[str, str, str]:
+    """The states of these tags, all in one statement, each by primary key.
+
+    LATERAL keeps it so whatever the statistics say, which are none while a read model is young; OFFSET keeps the inner
+    query from being pulled up.
+    """
+    asked = func.unnest(literal(list(tags), ARRAY(Text))).table_valued("tag", name="asked").render_derived()
+    one = select(states.c.tag, states.c.kind, states.c.state).where(
+        states.c.subdistrict == subdistrict, states.c.tag == asked.c.tag
     )
-    return {tag: _decoded(kind, state) for tag, kind, state in await connection.execute(asked)}
+    found = one.offset(0).lateral("found")
+    return select(found.c.tag, found.c.kind, found.c.state).select_from(asked.join(found, true()))
 
 
 def _decoded(kind: str, state: str) -> Kind:

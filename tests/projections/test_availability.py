@@ -5,7 +5,7 @@ from datetime import date, timedelta
 
 import asyncpg
 import pytest
-from sqlalchemy import event
+from sqlalchemy import event, text
 from tests.conftest import TestDatabase
 from tests.projections.conftest import DESK, ZONE, Town, at
 
@@ -221,6 +221,25 @@ async def test_a_week_of_everything_takes_three_statements(town: Town) -> None:
     async with town.reader.of("availability") as snapshot:
         await availability.of(snapshot, TODAY, TODAY + timedelta(days=6), town.now, person="li")
     assert len(statements) == 3
+
+
+async def test_states_are_read_by_primary_key_also_while_there_are_no_statistics(town: Town) -> None:
+    await town.follow()
+    many = """
+        INSERT INTO availability.states (subdistrict, tag, kind, since, state)
+        SELECT 'gumei', 'resource:tables:' || date '2020-01-01' + n, 'ResourceDay', n, repeat('x', 200)
+        FROM generate_series(1, 20000) n
+    """
+    tags = [f"resource:tables:{date(2026, 1, 1) + timedelta(days=n)}" for n in range(300)]
+    asked = availability.states_at("gumei", tags).compile(
+        dialect=town.projecting.dialect, compile_kwargs={"literal_binds": True}
+    )
+    async with town.projecting.begin() as connection:
+        await connection.exec_driver_sql(many)
+        plan = "\n".join(await connection.scalars(text(f"EXPLAIN {asked}")))
+    assert "Index Scan using states_pkey" in plan
+    assert "Seq Scan" not in plan
+    assert "Bitmap" not in plan
 
 
 async def test_a_subdistrict_that_is_not_open_has_no_grid(town: Town, database: TestDatabase) -> None:
