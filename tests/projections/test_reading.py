@@ -89,3 +89,15 @@ async def test_readiness_is_told_how_far_each_read_model_is(town: Town) -> None:
     assert await town.reader.status(["due"]) == [Status("due", 0, "not built")]
     position = await town.follow()
     assert await town.reader.status(NAMES) == [Status(name, position, None) for name in NAMES]
+
+
+async def test_whoever_gets_a_readers_connection_next_may_write_with_it(town: Town) -> None:
+    """A pool is shared with others: what a snapshot needs is not left on its connection."""
+    await town.follow()
+    async with town.reader.of("due") as snapshot:
+        backend = (await snapshot.connection.exec_driver_sql("SELECT pg_backend_pid()")).scalar()
+    async with town.reading.connect() as connection:
+        same = (await connection.exec_driver_sql("SELECT pg_backend_pid()")).scalar()
+        read_only = (await connection.exec_driver_sql("SHOW transaction_read_only")).scalar()
+        level = (await connection.exec_driver_sql("SHOW transaction_isolation")).scalar()
+    assert (same, read_only, level) == (backend, "off", "read committed")
