@@ -34,11 +34,13 @@ class KnownRefusal(NamedTuple):
     body: bytes
 
 
+# From the keys to the answers: OFFSET 0 keeps that order, or a planner that has no statistics reads all answers.
 _KNOWN = """
 SELECT asked.actor, asked.key, a.fingerprint, a.status, a.body, a.position
 FROM unnest($2::text[], $3::text[]) AS asked(actor, key)
 CROSS JOIN LATERAL (
-    SELECT * FROM booking.answers a WHERE a.subdistrict = $1 AND a.actor = asked.actor AND a.key = asked.key
+    SELECT fingerprint, status, body, position FROM booking.answers a
+    WHERE a.subdistrict = $1 AND a.actor = asked.actor AND a.key = asked.key OFFSET 0
 ) a
 """
 
@@ -130,10 +132,10 @@ async def keep_refusals(connection: Connection, subdistrict: str, refusals: Mapp
     )
 
 
+# No join: a planner without statistics would read all refusals for it.
 _COUNT = """
-UPDATE booking.refusals r SET count = r.count + more.times
-FROM unnest($2::bytea[], $3::bigint[]) AS more(digest, times)
-WHERE r.subdistrict = $1 AND r.digest = more.digest
+UPDATE booking.refusals SET count = count + ($3::bigint[])[array_position($2::bytea[], digest)]
+WHERE subdistrict = $1 AND digest = ANY($2::bytea[])
 """
 
 
