@@ -260,6 +260,10 @@ async def tags_after(
     return [(tag, position) for tag, position in await connection.fetch(_TAGS_AFTER, subdistrict, *after, limit)]
 
 
+# Nobody waits for this transaction to reach the disk: what it tells of is there already.
+_WAKE = "SELECT set_config('synchronous_commit', 'off', true), pg_notify($1, $2)"
+
+
 async def wake_followers(connection: Connection, subdistrict: str) -> None:
     """Tell followers that there is something new. Outside the desk's transaction: NOTIFY would hold up its commit."""
-    await connection.execute("SELECT pg_notify($1, $2)", CHANNEL, subdistrict)
+    await connection.execute(_WAKE, CHANNEL, subdistrict)

@@ -257,6 +257,19 @@ async def test_a_writer_s_connection_is_set_up_as_the_design_says(connection: Co
     assert {name: await connection.fetchval("SELECT current_setting($1)", name) for name in expected} == expected
 
 
+async def test_followers_are_woken_and_the_next_commit_waits_for_the_disk_again(
+    connection: Connection, database: TestDatabase
+) -> None:
+    listener = await writer(database)
+    woken: asyncio.Queue[str] = asyncio.Queue()
+    await listener.add_listener(log.CHANNEL, lambda *told: woken.put_nowait(str(told[-1])))
+    await log.wake_followers(connection, GUMEI)
+    async with asyncio.timeout(5):
+        assert await woken.get() == GUMEI
+    assert await connection.fetchval("SELECT current_setting('synchronous_commit')") == "on"
+    await listener.close()
+
+
 async def test_a_committed_transaction_says_so_and_a_failed_one_does_not(connection: Connection) -> None:
     await log.begin_and_lock(connection, GUMEI)
     assert await log.commit(connection)

@@ -190,7 +190,7 @@ async def test_the_statements_that_are_held_here_are_all_that_there_are() -> Non
     known = {one.statement for one in hot(EVENTS)}
     # They only insert; or are sent now and then, in steps; or touch no table.
     without = {
-        log._BEGIN_AND_LOCK, log._APPEND, log._PROVE_DURABLE, log._BOUND_TRANSACTIONS, answers._KEEP,
+        log._BEGIN_AND_LOCK, log._APPEND, log._PROVE_DURABLE, log._WAKE, log._BOUND_TRANSACTIONS, answers._KEEP,
         answers._KEEP_REFUSALS, answers._FORGET, answers._FORGET_REFUSALS, vault._WRITE,
     }  # fmt: skip
     statements = {
