@@ -8,13 +8,17 @@ import hmac
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from enum import IntEnum
-from typing import ClassVar, Literal, NamedTuple
+from typing import Annotated, ClassVar, Literal, NamedTuple
 
 import msgspec
 
 Role = Literal["resident", "volunteer", "staff", "auditor", "admin", "system"]
 Channel = Literal["phone", "family", "desk", "telephone", "api", "scheduler", "import"]
 Scope = Literal["own", "stations", "all"]
+Id = Annotated[str, msgspec.Meta(min_length=1, max_length=80)]
+"""What something is known by: a tag with it in it fits into an index of the database."""
+Name = Annotated[str, msgspec.Meta(max_length=200)]
+"""What a place is called."""
 
 
 class Reason(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -231,6 +231,11 @@ def test_a_resource_keeps_the_capacity_that_it_has() -> None:
     given(*GUMEI).when(ChangeResource(resource="kitchen", capacity=1), by=STAFF).then()
 
 
+def test_a_closure_s_reason_is_one_of_the_list_and_no_text_of_somebody() -> None:
+    told = CloseRoom(room="tribe", start=local("2026-11-25 09:00"), reason="王阿姨病了")
+    given(*GUMEI).when(told, by=STAFF).then_denied("not_valid", "reason")
+
+
 def test_a_closure_carries_its_reason_and_the_digest_of_its_note() -> None:
     note = SealedText(text="灯坏了", key=b"k" * 32)
     start, end = local("2026-11-25 09:00"), local("2026-11-25 12:00")

@@ -154,6 +154,10 @@ def test_a_volunteer_does_not_book_in_the_name_of_her_station() -> None:
     given(*GUMEI).when(wish(person=station_person("wanyuan-1")), by=VOLUNTEER).then_denied("forbidden", "person")
 
 
+def test_nobody_is_known_by_a_name_that_fits_no_index() -> None:
+    given(*GUMEI).when(wish(person="x" * 3_000), by=OFFICE).then_denied("not_valid", "person")
+
+
 @pytest.mark.parametrize("units", [0, -1])
 def test_there_is_no_booking_of_less_than_one_unit(units: int) -> None:
     """Minus one table would make room for four."""

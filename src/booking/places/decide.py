@@ -2,9 +2,12 @@
 
 from collections.abc import Iterable
 from datetime import datetime
+from typing import Annotated
+
+import msgspec
 
 from booking.local_time import are_apart, is_zone
-from booking.messages import Ask, Command, Decision, Denied, Reason, Recorded
+from booking.messages import Ask, Command, Decision, Denied, Id, Name, Reason, Recorded
 from booking.places.events import (
     SUBDISTRICT,
     ChangeRefused,
@@ -34,30 +37,31 @@ from booking.places.events import (
 from booking.state import State, TagRange
 
 CLOSE_REASONS = ("maintenance", "cleaning", "station_activity", "holiday", "safety", "other")
+CloseReason = Annotated[str, msgspec.Meta(pattern=f"^({'|'.join(CLOSE_REASONS)})$")]
 
 
 class OpenSubdistrict(Command, frozen=True, kw_only=True):
-    name: str
-    time_zone: str
+    name: Name
+    time_zone: Id
 
 
 class OpenStation(Command, frozen=True, kw_only=True):
     station: Slug
-    name: str
-    power: str
-    theme: str
+    name: Name
+    power: Name
+    theme: Name
 
 
 class OpenSpace(Command, frozen=True, kw_only=True):
     space: Slug
     station: Slug
-    name: str
+    name: Name
 
 
 class OpenResource(Command, frozen=True, kw_only=True):
     resource: Slug
     station: Slug
-    name: str
+    name: Name
     capacity: Count
 
 
@@ -66,7 +70,7 @@ class ChangeResource(Command, frozen=True, kw_only=True):
 
     resource: Slug
     capacity: Count
-    cancels: tuple[str, ...] = ()
+    cancels: tuple[Id, ...] = ()
 
 
 class OpenRoom(Command, frozen=True, kw_only=True):
@@ -79,7 +83,7 @@ class ChangeRoom(Command, frozen=True, kw_only=True):
 
     room: Slug
     definition: RoomDefinition
-    cancels: tuple[str, ...] = ()
+    cancels: tuple[Id, ...] = ()
 
 
 class CloseRoom(Command, frozen=True, kw_only=True):
@@ -87,7 +91,7 @@ class CloseRoom(Command, frozen=True, kw_only=True):
 
     room: Slug
     start: datetime
-    reason: str
+    reason: CloseReason
     end: datetime | None = None
 
 

@@ -6,7 +6,7 @@ from typing import Annotated
 import msgspec
 
 from booking.local_time import Hours, Interval
-from booking.messages import Event, Recorded, Refusal
+from booking.messages import Event, Name, Recorded, Refusal
 from booking.state import TagRange
 
 Slug = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,59}$")]
@@ -67,7 +67,7 @@ class RoomDefinition(msgspec.Struct, frozen=True, kw_only=True):
     `buffer_minutes` is kept free after each booking; `sample` marks figures that are not the station's own (示例值).
     """
 
-    name: str
+    name: Name
     station: Slug
     space: Slug
     uses: tuple[Use, ...]

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from booking.local_time import Interval, days_touched, zone_named
-from booking.messages import Ask, Asker, Command, Decision, Denied, Event, Reason, Recorded, code_of, derived_id
+from booking.messages import Ask, Asker, Command, Decision, Denied, Event, Id, Reason, Recorded, code_of, derived_id
 from booking.places.events import (
     SUBDISTRICT,
     Count,
@@ -54,37 +54,37 @@ class RequestBooking(Command, frozen=True, kw_only=True):
     `use` may be left out where the room has one; `person` may be a station's name.
     """
 
-    room: str
+    room: Id
     start: datetime
     end: datetime
-    person: str
-    use: str | None = None
+    person: Id
+    use: Id | None = None
     units: Count = 1
     attendees: Count | None = None
 
 
 class ApproveBooking(Command, frozen=True, kw_only=True):
-    booking: str
+    booking: Id
 
 
 class RejectBooking(Command, frozen=True, kw_only=True):
-    booking: str
+    booking: Id
     reason: RejectReason
 
 
 class CancelBooking(Command, frozen=True, kw_only=True):
-    booking: str
+    booking: Id
     reason: CancelReason
 
 
 class CheckIn(Command, frozen=True, kw_only=True):
-    booking: str
+    booking: Id
 
 
 class CloseOut(Command, frozen=True, kw_only=True):
     """Record what befell a booking whose time has passed. Asked twice, early or late, it changes no decision."""
 
-    booking: str
+    booking: Id
 
 
 class BookingView(msgspec.Struct, frozen=True, kw_only=True):
