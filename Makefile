@@ -34,6 +34,9 @@ check: .venv/.test ## Lint, formatting, types and the import contracts, in under
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+screenshots: .venv/.test browser ## Take a picture of every page, in both languages, into build/screenshots
+	$(BIN)/python scripts/screenshots.py build/screenshots
+
 lock: ## Renew requirements.txt and requirements-dev.txt from pyproject.toml (needs uv; UPGRADE=1 takes newer versions)
 	scripts/lock.sh
 
@@ -52,4 +55,4 @@ browser: # Chromium and a Chinese font for the page tests
 .venv/.test: requirements-dev.txt pyproject.toml $(STALE)
 	@scripts/install.sh test
 
-.PHONY: help demo test test-long check lock clean .venv browser stale
+.PHONY: help demo test test-long check screenshots lock clean .venv browser stale

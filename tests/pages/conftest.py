@@ -7,7 +7,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, sync_playwright
 from tests.conftest import cloned
 from tests.pages.station import Station
 
@@ -75,13 +75,19 @@ def visit(browser: Browser, station: Station) -> Iterator[Visit]:
         )
         if part:
             page.goto("/")
-            page.locator(f'form:has(input[value="{part}"]) button').click()
+            press(page.locator(f'form:has(input[value="{part}"]) button'))
         return page
 
     yield open_page
     for context in contexts:
         context.close()
     assert elsewhere == []
+
+
+def press(what: Locator) -> None:
+    """Press what leads to another page, and wait until that one is there."""
+    with what.page.expect_navigation():
+        what.click()
 
 
 def _is_elsewhere(url: str, station: Station) -> bool:

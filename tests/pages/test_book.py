@@ -1,13 +1,16 @@
 """Asking for a slot: it is booked once and leaves the grid; where it cannot be had, every reason and what can."""
 
 from datetime import datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
+import asyncpg
 import pytest
 from playwright.sync_api import Page
-from tests.pages.conftest import DESKTOP, PHONE, Visit
+from tests.pages.conftest import DESKTOP, PHONE, Visit, press
 from tests.pages.station import Station
 
+from booking import log
 from booking.reservations.decide import RequestBooking, station_person
 
 ROOM = "/rooms/wanyuan-1-vitality?use=乒乓球"
@@ -44,24 +47,24 @@ def take(
 @pytest.mark.parametrize(("width", "day"), [(PHONE, 25), (DESKTOP, 26)])
 def test_a_table_is_found_booked_and_leaves_the_grid(visit: Visit, width: int, day: int) -> None:
     page = visit("resident", width=width)
-    page.get_by_role("link", name="乒乓球", exact=True).click()
-    page.get_by_role("link", name="活力·星部落").click()
-    page.locator(f'a[href$="day=2026-11-{day}"]').first.click()
-    page.locator("a.slot", has=page.get_by_text("14:00–15:00")).click()
+    press(page.get_by_role("link", name="乒乓球", exact=True))
+    press(page.get_by_role("link", name="活力·星部落"))
+    press(page.locator(f'a[href$="day=2026-11-{day}"]').first)
+    press(page.locator("a.slot", has=page.get_by_text("14:00–15:00")))
     page.get_by_label("2", exact=True).check()
     page.get_by_label("打算做什么").fill("和老同事打球")
-    page.get_by_role("button", name="就约这个").click()
+    press(page.get_by_role("button", name="就约这个"))
     assert page.get_by_role("status").inner_text() == "约好了"
     assert "和老同事打球" in page.locator("dl").inner_text()
     assert "还有 1 份" in left(page, day, "14:00–15:00")
-    page.get_by_role("link", name="我的预约").click()
+    press(page.get_by_role("link", name="我的预约"))
     assert f"11月{day}日" in page.locator(".bookings").first.inner_text()
 
 
 def test_a_form_that_is_sent_twice_books_once(visit: Visit) -> None:
     page = visit("resident2")
     page.goto(f"{ROOM}&day=2026-11-27")
-    page.locator("a.slot", has=page.get_by_text("09:00–10:00")).click()
+    press(page.locator("a.slot", has=page.get_by_text("09:00–10:00")))
     fields = page.locator('form[action$="/book"] input[type="hidden"]').all()
     sent: dict[str, str | float | bool] = {
         field.get_attribute("name") or "": field.get_attribute("value") or "" for field in fields
@@ -77,16 +80,39 @@ def test_a_form_that_is_sent_twice_books_once(visit: Visit) -> None:
 def test_what_was_taken_meanwhile_is_refused_and_another_time_is_a_tap_away(visit: Visit, station: Station) -> None:
     page = visit("resident2")
     page.goto(f"{ROOM}&day=2026-11-28")
-    page.locator("a.slot", has=page.get_by_text("10:00–11:00")).click()
+    press(page.locator("a.slot", has=page.get_by_text("10:00–11:00")))
     take(station, 28, 10, units=3)
-    page.get_by_role("button", name="就约这个").click()
+    press(page.get_by_role("button", name="就约这个"))
     assert page.get_by_role("heading", level=1).inner_text() == "没有约上"
     assert "已被预约：共 3 份，这段时间已约出 3 份。" in page.get_by_role("alert").inner_text()
     nearest = page.locator("a.slot").first
     assert "11月28日" in nearest.inner_text()
-    nearest.click()
-    page.get_by_role("button", name="就约这个").click()
+    press(nearest)
+    press(page.get_by_role("button", name="就约这个"))
     assert page.get_by_role("status").inner_text() == "约好了"
+
+
+def test_without_an_answer_in_time_the_same_form_once_more_books_once(visit: Visit, station: Station) -> None:
+    """Somebody holds the log's lock for longer than people wait."""
+    page = visit("resident")
+    page.goto(f"{ROOM}&day=2026-12-02")
+    press(page.locator("a.slot").first)
+    holder = station.call(lambda: hold_the_lock(station))
+    press(page.get_by_role("button", name="就约这个"))
+    assert "请再按一次，同一个预约不会约两次。" in page.locator("main").inner_text()
+    station.call(holder.close)
+    press(page.get_by_role("button", name="再试一次"))
+    assert page.get_by_role("status").inner_text() == "约好了"
+    grid = visit()
+    grid.goto(f"{ROOM}&day=2026-12-02")
+    assert "还有 2 份" in grid.locator(".slot").first.inner_text()
+
+
+async def hold_the_lock(station: Station) -> "asyncpg.Connection[Any]":
+    """A connection that has the log to itself until it is closed."""
+    connection = await asyncpg.connect(station.database.superuser)
+    await log.begin_and_lock(connection, station.settings.subdistrict)
+    return connection
 
 
 def test_a_full_slot_says_so_in_the_grid_and_its_address_offers_others(visit: Visit, station: Station) -> None:
@@ -103,10 +129,10 @@ def test_a_full_slot_says_so_in_the_grid_and_its_address_offers_others(visit: Vi
 def test_what_is_wrong_stands_beside_its_field_and_the_rest_stays_as_typed(visit: Visit) -> None:
     page = visit("resident2")
     page.goto(f"{ROOM}&day=2026-11-30")
-    page.locator("a.slot").first.click()
+    press(page.locator("a.slot").first)
     page.get_by_label("来几个人").fill("很多")
     page.get_by_label("打算做什么").fill("练发球")
-    page.get_by_role("button", name="就约这个").click()
+    press(page.get_by_role("button", name="就约这个"))
     wrong = page.get_by_label("来几个人")
     assert (wrong.get_attribute("aria-invalid"), wrong.input_value()) == ("true", "很多")
     assert page.locator(f"#{wrong.get_attribute('aria-describedby')}").inner_text() == "请写数字，比如 4。"
@@ -116,8 +142,8 @@ def test_what_is_wrong_stands_beside_its_field_and_the_rest_stays_as_typed(visit
 def test_a_use_that_needs_approval_says_so_before_and_after(visit: Visit) -> None:
     page = visit("resident2")
     page.goto("/rooms/wanyuan-1-hall?use=整场&day=2026-11-30")
-    page.locator("a.slot").first.click()
-    page.get_by_role("button", name="提交，等工作人员批准").click()
+    press(page.locator("a.slot").first)
+    press(page.get_by_role("button", name="提交，等工作人员批准"))
     assert page.get_by_role("status").inner_text() == "已提交，等工作人员批准"
     assert "待审核" in page.locator("main").inner_text()
 
@@ -125,8 +151,8 @@ def test_a_use_that_needs_approval_says_so_before_and_after(visit: Visit) -> Non
 def test_staff_book_in_the_name_of_their_station(visit: Visit) -> None:
     page = visit("staff")
     page.goto(f"{ROOM}&day=2026-12-01")
-    page.locator("a.slot").first.click()
-    page.get_by_role("button", name="就约这个").click()
+    press(page.locator("a.slot").first)
+    press(page.get_by_role("button", name="就约这个"))
     assert "万源一居" in page.locator("dl").inner_text()
 
 

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 import pytest
-from tests.pages.conftest import DESKTOP, PHONE, Visit
+from tests.pages.conftest import DESKTOP, PHONE, Visit, press
 from tests.pages.station import Station
 from tests.pages.test_book import at
 
@@ -28,14 +28,14 @@ def test_a_booking_is_cancelled_and_its_history_says_who_did_what(
 ) -> None:
     booking = book(station, "resident", day, 14)
     page = visit("resident", width=width)
-    page.get_by_role("link", name="我的预约").click()
-    page.locator(f'a[href="/bookings/{booking}"]').click()
+    press(page.get_by_role("link", name="我的预约"))
+    press(page.locator(f'a[href="/bookings/{booking}"]'))
     code = page.locator(".code").inner_text().replace(" ", "").lower()
     assert booking.startswith(code)
-    page.get_by_role("link", name="取消预约").click()
+    press(page.get_by_role("link", name="取消预约"))
     page.get_by_label("身体不适").check()
     page.get_by_label("想说的话").fill("感冒了")
-    page.get_by_role("button", name="取消预约").click()
+    press(page.get_by_role("button", name="取消预约"))
     assert page.get_by_role("status").inner_text() == "已取消"
     steps = page.locator(".history li").all_inner_texts()
     assert "已确认" in steps[0]
@@ -57,7 +57,7 @@ def test_a_cancelled_booking_stands_among_the_earlier_ones(visit: Visit, station
 def test_who_has_no_booking_is_shown_the_way_to_one(visit: Visit) -> None:
     page = visit("resident2")
     page.goto("/me")
-    page.get_by_role("link", name="去约一个").click()
+    press(page.get_by_role("link", name="去约一个"))
     assert page.url.endswith("/")
 
 
@@ -86,12 +86,12 @@ def test_staff_approve_one_request_and_reject_another(visit: Visit, station: Sta
     wanted = [book(station, "resident", 28, hour, "wanyuan-1-hall", "整场") for hour in (10, 14)]
     page = visit("staff")
     page.goto(f"/bookings/{wanted[0]}")
-    page.get_by_role("button", name="批准").click()
+    press(page.get_by_role("button", name="批准"))
     assert page.get_by_role("status").inner_text() == "已批准"
     page.goto(f"/bookings/{wanted[1]}")
-    page.get_by_role("link", name="不批准").click()
+    press(page.get_by_role("link", name="不批准"))
     page.get_by_label("站点另有安排").check()
-    page.get_by_role("button", name="不批准这个预约").click()
+    press(page.get_by_role("button", name="不批准这个预约"))
     assert "未获批准" in page.locator("main").inner_text()
     resident = visit("resident")
     resident.goto(f"/bookings/{wanted[1]}")
@@ -120,7 +120,7 @@ def test_it_is_checked_in_when_it_is_time_and_not_before(visit: Visit, station: 
     station.clock.move_to(datetime(2026, 11, 29, 5, 50, tzinfo=UTC))
     page.reload()
     assert "现在可以签到，最晚到 14:15" in page.locator("main").inner_text()
-    page.get_by_role("button", name="我来了，签到").click()
+    press(page.get_by_role("button", name="我来了，签到"))
     assert page.get_by_role("status").inner_text() == "签到成功"
     station.clock.move_to(datetime(2026, 11, 29, 7, 0, tzinfo=UTC))
     page.goto(f"/bookings/{booking}")

@@ -2,7 +2,7 @@
 
 import httpx
 import pytest
-from tests.pages.conftest import DESKTOP, PHONE, Visit
+from tests.pages.conftest import DESKTOP, PHONE, Visit, press
 from tests.pages.station import PEOPLE, Station
 
 
@@ -11,7 +11,7 @@ def test_a_role_is_picked_at_the_door_and_left_again(visit: Visit, width: int) -
     page = visit("resident", width=width)
     assert "您是 王秀英（居民）" in page.locator("footer").inner_text()
     assert page.locator("#door").count() == 0
-    page.get_by_role("button", name="换一个身份").click()
+    press(page.get_by_role("button", name="换一个身份"))
     assert page.locator("#door button").count() == len(PEOPLE)
 
 
@@ -38,13 +38,13 @@ def test_a_form_from_elsewhere_is_not_taken(station: Station) -> None:
 def test_another_language_shows_the_same_page_and_stays(visit: Visit) -> None:
     page = visit("resident")
     page.goto("/rooms/wanyuan-1-vitality?use=乒乓球&day=2026-11-26")
-    page.get_by_role("link", name="English").click()
+    press(page.get_by_role("link", name="English"))
     assert "day=2026-11-26" in page.url
     assert page.get_by_role("heading", name="Thu 26 Nov").count() == 1
     assert page.locator("html").get_attribute("lang") == "en"
     page.goto("/me")
     assert page.get_by_role("heading", name="My bookings").count() == 1
-    page.get_by_role("link", name="中文").click()
+    press(page.get_by_role("link", name="中文"))
     assert page.get_by_role("heading", name="我的预约").count() == 1
 
 

@@ -1,7 +1,7 @@
 """What there is and what is free: stations, what one can do, a room and its day with words for why not."""
 
 import pytest
-from tests.pages.conftest import DESKTOP, PHONE, Visit
+from tests.pages.conftest import DESKTOP, PHONE, Visit, press
 from tests.pages.station import Station
 from tests.pages.test_book import at
 
@@ -45,7 +45,7 @@ def test_a_room_in_several_uses_shows_one_at_a_time(visit: Visit) -> None:
     page = visit()
     page.goto("/rooms/wanyuan-1-vitality")
     assert page.locator('nav [aria-current="page"]').inner_text() == "乒乓球"
-    page.get_by_role("link", name="桌球").click()
+    press(page.get_by_role("link", name="桌球"))
     assert page.locator('nav [aria-current="page"]').inner_text() == "桌球"
 
 
@@ -65,7 +65,7 @@ def test_one_goes_from_day_to_day_and_no_further_than_the_rules(visit: Visit) ->
     page = visit()
     page.goto("/rooms/wanyuan-1-vitality?day=2026-12-08")
     assert page.get_by_role("link", name="后一天").count() == 0
-    page.get_by_role("link", name="前一天").click()
+    press(page.get_by_role("link", name="前一天"))
     assert page.get_by_role("heading", name="12月7日 周一").count() == 1
 
 
@@ -83,7 +83,7 @@ def test_a_closed_day_says_why_and_when_the_next_free_one_is(visit: Visit, stati
     page.goto("/rooms/wanyuan-1-park?day=2026-11-26")
     assert "这段时间活动室暂停开放，11月28日 00:00 起恢复。" in page.locator("main").inner_text()
     assert page.locator('.days [aria-current="date"]').inner_text().split()[-1] == "不开放"
-    page.get_by_role("link", name="最近能约的一天：11月24日 周二").click()
+    press(page.get_by_role("link", name="最近能约：11月28日 周六"))
     assert page.locator(".slot").count() > 0
     station.ask(ReopenRoom(room="wanyuan-1-park", **closed))
 

@@ -1,7 +1,7 @@
 """What went wrong is a page too: what it means in plain words, and the way on."""
 
 import httpx
-from tests.pages.conftest import Visit
+from tests.pages.conftest import Visit, press
 from tests.pages.station import Station
 
 
@@ -12,7 +12,7 @@ def test_an_address_that_is_none_is_a_page_for_people_and_a_problem_for_programs
     answer = page.goto("/nowhere")
     assert answer is not None
     assert answer.status == 404
-    page.get_by_role("link", name="回到首页").click()
+    press(page.get_by_role("link", name="回到首页"))
     assert page.url == f"{station.url}/"
     program = httpx.get(f"{station.url}/api/v1/nowhere")
     assert program.headers["content-type"] == "application/problem+json"
@@ -24,7 +24,7 @@ def test_who_is_nobody_is_shown_the_way_to_the_door(visit: Visit) -> None:
     assert answer is not None
     assert answer.status == 401
     assert "请先在首页选一个身份" in page.locator("main").inner_text()
-    page.locator("footer").get_by_role("link", name="选一个身份").click()
+    press(page.locator("footer").get_by_role("link", name="选一个身份"))
     assert page.locator("#door button").count() == 6
 
 

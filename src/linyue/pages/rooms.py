@@ -77,7 +77,8 @@ async def room(
         )
     days = grids[0].days
     slots = next(one.slots for one in days if one.date == wanted)
-    closed, free = day.closed(slots, visit.language, visit.zone), day.first_free(days)
+    closed = day.closed(slots, visit.language, visit.zone)
+    free = day.first_free(one for one in days if one.date > wanted) or day.first_free(days)
     return visit.page(
         "room.html",
         room=found,
