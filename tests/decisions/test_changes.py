@@ -24,6 +24,7 @@ from tests.decisions.gumei import (
 from tests.spec import Decided, Given, given
 
 from booking.messages import Asker, Command, Reason, SealedText
+from booking.places.events import resource_day_tag
 from booking.reservations.decide import (
     ApproveBooking,
     CancelBooking,
@@ -39,6 +40,9 @@ from booking.reservations.events import (
     BookingConfirmed,
     BookingRejected,
     BookingRequested,
+    PersonMonth,
+    ResourceDay,
+    person_month_tag,
 )
 from booking.rules.events import RuleBook
 
@@ -112,6 +116,13 @@ def test_whoever_holds_a_booking_gives_it_up_before_its_start() -> None:
 def test_what_was_cancelled_can_be_had_again() -> None:
     full = given(*GUMEI, booked(wish(units=3)))
     cancelled(full).and_so().when(wish(person="wang", units=3), by=WANG).then_kinds(BookingConfirmed)
+
+
+def test_what_was_given_up_is_no_longer_kept_in_mind() -> None:
+    """Somebody who books and cancels all day makes neither the day's state nor their own month's any larger."""
+    log = cancelled(given(*GUMEI, TABLE)).and_so()
+    assert log.state(ResourceDay, resource_day_tag("tennis-table", TODAY)) == ResourceDay()
+    assert log.state(PersonMonth, person_month_tag("lin", TODAY[:7])) == PersonMonth()
 
 
 def test_a_request_that_awaits_an_answer_can_be_withdrawn() -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Literal, TypeVar
 
 import msgspec
 
@@ -200,7 +200,11 @@ class Hold(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ResourceDay(msgspec.Struct, frozen=True, kw_only=True):
-    """What is held of a resource on one local day, by booking."""
+    """What is held of a resource on one local day, by booking.
+
+    One that was cancelled or rejected holds nothing from that instant on, and no decision is made for an earlier one:
+    it is left out, so that a day's state does not grow with what people give up.
+    """
 
     holds: Mapping[str, Hold] = {}
 
@@ -212,7 +216,7 @@ class ResourceDay(msgspec.Struct, frozen=True, kw_only=True):
             case _Touching() as touching if touching.booking in self.holds:
                 hold = self.holds[touching.booking]
                 moved = msgspec.structs.replace(hold, life=life_after(hold.life, recorded))
-                return ResourceDay(holds={**self.holds, touching.booking: moved})
+                return ResourceDay(holds=_kept(self.holds, touching.booking, moved, moved.life))
         return self
 
 
@@ -232,7 +236,7 @@ def _hold_of(made: BookingRequested | BookingConfirmed, life: Life) -> Hold:
 
 
 class PersonMonth(msgspec.Struct, frozen=True, kw_only=True):
-    """The lives of a person's bookings with slots in one local month, by booking."""
+    """The lives of a person's bookings with slots in one local month, by booking; without those that were ended."""
 
     lives: Mapping[str, Life] = {}
 
@@ -242,8 +246,18 @@ class PersonMonth(msgspec.Struct, frozen=True, kw_only=True):
                 return PersonMonth(lives={**self.lives, made.booking: life_after(None, recorded)})
             case _Touching() as touching if touching.booking in self.lives:
                 moved = life_after(self.lives[touching.booking], recorded)
-                return PersonMonth(lives={**self.lives, touching.booking: moved})
+                return PersonMonth(lives=_kept(self.lives, touching.booking, moved, moved))
         return self
+
+
+T = TypeVar("T")
+
+
+def _kept(all_: Mapping[str, T], booking: str, moved: T, life: Life) -> Mapping[str, T]:
+    """All of them, with this one as it is now, or without it where its life was ended."""
+    if life.ended_as is None:
+        return {**all_, booking: moved}
+    return {other: one for other, one in all_.items() if other != booking}
 
 
 def life_after(life: Life | None, recorded: Recorded) -> Life:
