@@ -1,6 +1,7 @@
 """The one connection with which a process appends to a log, and the truth about a COMMIT that got no answer."""
 
 import asyncio
+import socket
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeAlias
 
@@ -39,6 +40,31 @@ class NotConnected(ConnectionError):
     """No connection to the database could be opened, or it did not last; it is tried again."""
 
 
+# The same as the server has by the log's WRITER_SETTINGS: a peer that is gone for 25 s is given up.
+_KEEPALIVES = {
+    "TCP_KEEPIDLE": 10,
+    "TCP_KEEPINTVL": 5,
+    "TCP_KEEPCNT": 3,
+    # In milliseconds: for what was sent and never acknowledged.
+    "TCP_USER_TIMEOUT": 25_000,
+}
+
+
+def watch_over(connection: Connection) -> None:
+    """Have the system notice when the server's machine is gone, so that nobody waits for an answer of it for ever.
+
+    No time-out: a server that is there and slow acknowledges each probe. asyncpg has no setting for it.
+    """
+    transport: asyncio.Transport | None = getattr(connection, "_transport", None)
+    line = transport.get_extra_info("socket") if transport else None
+    if line is None or line.family not in (socket.AF_INET, socket.AF_INET6):
+        return
+    line.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in _KEEPALIVES.items():
+        if hasattr(socket, name):
+            line.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+
+
 class Writer:
     """Opens its connection when it is needed, and drops it with its transaction whenever anything is in doubt."""
 
@@ -54,6 +80,7 @@ class Writer:
         if self._connection is None:
             try:
                 self._connection = await self._connect()
+                watch_over(self._connection)
             except Exception as error:
                 # Whatever it was, no command is to blame for it.
                 raise NotConnected(repr(error)) from error

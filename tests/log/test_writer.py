@@ -1,6 +1,7 @@
 """The truth about COMMIT: whatever is lost between any two statements, what a caller is told is so."""
 
 import asyncio
+import socket
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -13,7 +14,7 @@ from booking import log
 from booking import writer as writer_module
 from booking.desk import Desk, NotDone, Unknown
 from booking.messages import Answer, Outcome
-from booking.writer import NotConnected, Writer, is_passing
+from booking.writer import NotConnected, Writer, is_passing, watch_over
 
 pytestmark = pytest.mark.asyncio
 
@@ -305,6 +306,33 @@ async def test_a_connection_that_was_ended_between_two_batches_is_made_anew(data
         line.opened[0].connection.terminate()
         assert (await desk.ask(ask(Knock()))).position == 2
         assert len(line.opened) == 2
+
+
+class Reached:
+    """As much of a connection as shows its line: its transport."""
+
+    def __init__(self, transport: asyncio.WriteTransport) -> None:
+        self._transport = transport
+
+
+async def test_a_server_whose_machine_is_gone_is_noticed() -> None:
+    """The system probes the line: without it an answer to COMMIT would be waited for until somebody restarts us."""
+    async with await asyncio.start_server(lambda _, stream: stream.close(), "127.0.0.1", 0) as server:
+        _, stream = await asyncio.open_connection(*server.sockets[0].getsockname())
+        watch_over(Reached(stream.transport))  # type: ignore[arg-type]
+        line = stream.get_extra_info("socket")
+        assert line.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
+        assert line.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 10
+        assert line.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 25_000
+        stream.close()
+        await stream.wait_closed()
+
+
+async def test_a_line_within_the_machine_needs_no_watching(database: TestDatabase) -> None:
+    connection = await writer(database)
+    watch_over(connection)
+    assert await connection.fetchval("SELECT 1") == 1
+    await connection.close()
 
 
 async def test_what_passes_is_tried_again_and_what_a_command_says_is_not() -> None:
