@@ -74,6 +74,17 @@ def test_a_volunteer_finds_a_booking_by_the_code_that_is_read_out(visit: Visit, 
     give_up(station, booking)
 
 
+def test_an_auditor_finds_every_booking_and_has_no_button(visit: Visit, station: Station) -> None:
+    booking = book(station, "resident", 24, 14)
+    page = visit("auditor")
+    press(page.get_by_role("link", name="服务台"))
+    row = page.locator(".agenda li", has=page.locator(f'a[href="/bookings/{booking}"]'))
+    assert row.get_by_role("button").count() == 0
+    press(row.get_by_role("link"))
+    assert "王秀英（居民）" in page.locator(".history").inner_text()
+    give_up(station, booking)
+
+
 def test_a_volunteer_checks_in_who_is_on_today_s_list(visit: Visit, station: Station) -> None:
     """Last in this file: the clock moves, and does not go back."""
     booking = book(station, "resident", 24, 15)

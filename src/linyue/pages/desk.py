@@ -19,7 +19,7 @@ from linyue.pages.bookings import NOTE_MAX
 from linyue.pages.door import Form
 from linyue.pages.page import TheVisit, Visit, address, see
 from linyue.pages.rooms import room_of
-from linyue.pages.told import may_check_in, rows
+from linyue.pages.told import SEE, may_check_in, rows
 from linyue.permissions import Caller
 from linyue.problems import Problem, bad_role
 from linyue.words import codes
@@ -44,10 +44,10 @@ class Closing(NamedTuple):
     note: str | None
 
 
-@get("/desk", opt={"call": CHECK_IN})
+@get("/desk", opt={"call": SEE})
 async def today(visit: TheVisit, code: FromQuery[str | None] = None) -> Response[Any]:
     """Who comes today to the stations of the visitor; or straight to the booking that somebody reads out."""
-    caller = visit.caller(CHECK_IN)
+    caller = visit.caller(SEE)
     if caller.scope == "own":
         raise bad_role(caller.known().role)
     if code and (found := await _by_code(visit, code)):
@@ -67,7 +67,7 @@ async def today(visit: TheVisit, code: FromQuery[str | None] = None) -> Response
     return visit.page("desk.html", lists=lists, date=day, code=code or "")
 
 
-@get("/rooms/{room:str}/agenda", opt={"call": CHECK_IN})
+@get("/rooms/{room:str}/agenda", opt={"call": SEE})
 async def of_room(
     visit: TheVisit, room: FromPath[str], on: Annotated[str | None, QueryParameter(name="day")] = None
 ) -> Response[str]:
@@ -75,7 +75,7 @@ async def of_room(
     async with visit.reading("availability") as snapshot:
         found = await room_of(snapshot, room)
         early = timedelta(minutes=(await availability.rules(snapshot)).book.check_in_minutes_before)
-    if visit.quota_of is not None or not visit.may_at(CHECK_IN, found.station.id):
+    if visit.quota_of is not None or not visit.may_at(SEE, found.station.id):
         raise Problem("role", DENIALS["forbidden", "room"].say)
     day = _near(visit, on or "") or visit.calendar.today
     async with visit.reading("agenda") as snapshot:
@@ -225,13 +225,16 @@ async def _by_code(visit: Visit, code: str) -> Item | None:
     """The booking that somebody reads out, if it is the visitor's affair."""
     async with visit.reading("agenda") as snapshot:
         item = await agenda.by_code(snapshot, code[:20], visit.now)
-    asker = visit.caller(CHECK_IN).asker(visit.channel)
+    asker = visit.caller(SEE).asker(visit.channel)
     return item if item and asker.may_touch(person=item.person, station=item.station) else None
 
 
 async def _with_actions(visit: Visit, items: tuple[Item, ...], early: timedelta) -> list[dict[str, Any]]:
     told = await rows(visit, items)
-    return [{**row, "can_check_in": may_check_in(visit, item, early)} for row, item in zip(told, items, strict=True)]
+    return [
+        {**row, "can_check_in": visit.may(CHECK_IN) and may_check_in(visit, item, early)}
+        for row, item in zip(told, items, strict=True)
+    ]
 
 
 HANDLERS = (today, of_room, ask_to_close, close)

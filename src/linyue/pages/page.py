@@ -161,7 +161,7 @@ def page(
 
 
 def _viewer(actor: Actor, name: str) -> Viewer:
-    scope = scope_of("POST bookings/{booking}/check-in", actor.role)
+    scope = scope_of("GET bookings/{booking}", actor.role)
     return Viewer(actor.person, name, actor.role, desk=scope in ("stations", "all"))
 
 

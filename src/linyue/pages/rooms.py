@@ -92,7 +92,7 @@ async def room(
         after=wanted + timedelta(days=1) if wanted < last else None,
         book=rules.book,
         books=visit.may_at("POST bookings", found.station.id),
-        desk=visit.may_at("POST bookings/{booking}/check-in", found.station.id) and visit.quota_of is None,
+        desk=visit.may_at("GET bookings/{booking}", found.station.id) and visit.quota_of is None,
         closes=visit.may_at("POST rooms/{room}/close", found.station.id),
     )
 
