@@ -121,7 +121,7 @@ class Station:
             await self._fill()
             # Wired anew by the app, which then knows whom one can be.
             app = create_app(self.settings, lambda: wire(self.settings, self.database, self.clock))
-            server = _Server(uvicorn.Config(app, log_level="warning", lifespan="on", ws="none"))
+            server = _Server(uvicorn.Config(app, log_config=None, log_level="warning", lifespan="on", ws="none"))
             serving = asyncio.create_task(server.serve(sockets=[self._listening]))
             await asyncio.wait([serving, asyncio.ensure_future(server.up.wait())], return_when=asyncio.FIRST_COMPLETED)
             app.state["parts"].identity.allow(dict.fromkeys(get_args(Role), PLENTY))
