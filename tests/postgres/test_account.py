@@ -163,7 +163,6 @@ async def _connects(address: str) -> None:
 
 def become(user: pwd.struct_passwd) -> tuple[str, ...]:
     """What goes before a command for it to run as a plain user, who may read where this checkout and its Python lie."""
-    reads = ("--inh-caps", "+dac_read_search", "--ambient-caps", "+dac_read_search")
-    # initdb asks access(2), which counts a capability of somebody else than root only with this bit.
-    reads += ("--securebits", "+no_setuid_fixup")
+    # initdb asks access(2), which counts a capability of somebody else than root only with the last of these.
+    reads = ("--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search", "--securebits=+no_setuid_fixup")
     return ("setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups", *reads)
