@@ -20,8 +20,8 @@ LIN_S = Kept("lin", "key", b"fingerprint", DONE)
 
 
 @pytest_asyncio.fixture
-async def connection(database: TestDatabase) -> AsyncIterator[Connection]:
-    opened = await writer(database)
+async def connection(log_database: TestDatabase) -> AsyncIterator[Connection]:
+    opened = await writer(log_database)
     yield opened
     await opened.close()
 

@@ -19,8 +19,8 @@ GUMEI = "gumei"
 
 
 @pytest_asyncio.fixture
-async def connection(database: TestDatabase) -> AsyncIterator[Connection]:
-    opened = await writer(database)
+async def connection(log_database: TestDatabase) -> AsyncIterator[Connection]:
+    opened = await writer(log_database)
     yield opened
     await opened.close()
 
@@ -82,8 +82,8 @@ async def test_the_logs_of_two_subdistricts_know_nothing_of_each_other(connectio
     assert log.first_hash("hongmei") != log.first_hash(GUMEI)
 
 
-async def test_the_lock_is_held_until_the_transaction_ends(connection: Connection, database: TestDatabase) -> None:
-    other = await writer(database)
+async def test_the_lock_is_held_until_the_transaction_ends(connection: Connection, log_database: TestDatabase) -> None:
+    other = await writer(log_database)
     await log.begin_and_lock(connection, GUMEI)
     waiting = asyncio.create_task(log.begin_and_lock(other, GUMEI))
     await asyncio.sleep(0.1)
@@ -93,16 +93,18 @@ async def test_the_lock_is_held_until_the_transaction_ends(connection: Connectio
     await other.close()
 
 
-async def test_the_lock_of_one_subdistrict_holds_up_no_other(connection: Connection, database: TestDatabase) -> None:
-    other = await writer(database)
+async def test_the_lock_of_one_subdistrict_holds_up_no_other(
+    connection: Connection, log_database: TestDatabase
+) -> None:
+    other = await writer(log_database)
     await log.begin_and_lock(connection, GUMEI)
     async with asyncio.timeout(5):
         await log.begin_and_lock(other, "hongmei")
     await other.close()
 
 
-async def test_the_lock_is_released_when_its_holder_dies(connection: Connection, database: TestDatabase) -> None:
-    dying = await writer(database)
+async def test_the_lock_is_released_when_its_holder_dies(connection: Connection, log_database: TestDatabase) -> None:
+    dying = await writer(log_database)
     await log.begin_and_lock(dying, GUMEI)
     await append_without_commit(dying)
     dying.terminate()
@@ -116,8 +118,8 @@ async def append_without_commit(connection: Connection) -> None:
     await log.append(connection, GUMEI, head, entries(head.position, ("rules",)))
 
 
-async def test_a_lock_is_not_waited_for_for_ever(database: TestDatabase, connection: Connection) -> None:
-    hurried = await writer(database, lock_timeout="100ms")
+async def test_a_lock_is_not_waited_for_for_ever(log_database: TestDatabase, connection: Connection) -> None:
+    hurried = await writer(log_database, lock_timeout="100ms")
     await log.begin_and_lock(connection, GUMEI)
     with pytest.raises(asyncpg.LockNotAvailableError):
         await log.begin_and_lock(hurried, GUMEI)
@@ -125,10 +127,10 @@ async def test_a_lock_is_not_waited_for_for_ever(database: TestDatabase, connect
 
 
 async def test_who_gets_the_lock_sees_what_its_last_holder_committed(
-    connection: Connection, database: TestDatabase
+    connection: Connection, log_database: TestDatabase
 ) -> None:
     """Though its transaction was begun before that: each statement has a snapshot of its own."""
-    other = await writer(database)
+    other = await writer(log_database)
     await log.begin_and_lock(connection, GUMEI)
     waiting = asyncio.create_task(log.begin_and_lock(other, GUMEI))
     await asyncio.sleep(0.05)
@@ -139,10 +141,12 @@ async def test_who_gets_the_lock_sees_what_its_last_holder_committed(
     await other.close()
 
 
-async def test_a_writer_that_lost_the_lock_cannot_fork_the_log(connection: Connection, database: TestDatabase) -> None:
+async def test_a_writer_that_lost_the_lock_cannot_fork_the_log(
+    connection: Connection, log_database: TestDatabase
+) -> None:
     """The fence: it read a head that is no longer the last."""
     head = await log.head(connection, GUMEI)
-    other = await writer(database)
+    other = await writer(log_database)
     await append(other, ("rules",))
     await other.close()
     with pytest.raises(LogForked, match="position 1 of gumei"):
@@ -150,9 +154,11 @@ async def test_a_writer_that_lost_the_lock_cannot_fork_the_log(connection: Conne
     assert await log.read(connection, GUMEI, ["mine"], []) == []
 
 
-async def test_of_two_writers_without_the_lock_one_is_stopped(connection: Connection, database: TestDatabase) -> None:
+async def test_of_two_writers_without_the_lock_one_is_stopped(
+    connection: Connection, log_database: TestDatabase
+) -> None:
     """Both have appended, neither has committed: the second waits for the first, and then fails."""
-    other = await writer(database)
+    other = await writer(log_database)
     for one in (connection, other):
         await one.execute("BEGIN")
     await append_without_commit(connection)
@@ -171,8 +177,8 @@ async def test_a_tag_named_twice_is_a_fault_and_no_fork(connection: Connection) 
         await log.append(connection, GUMEI, head, entries(0, ("rules", "rules")))
 
 
-async def test_racing_writers_leave_no_gap_and_no_fork(database: TestDatabase) -> None:
-    writers = [await writer(database) for _ in range(4)]
+async def test_racing_writers_leave_no_gap_and_no_fork(log_database: TestDatabase) -> None:
+    writers = [await writer(log_database) for _ in range(4)]
 
     async def keep_appending(one: Connection) -> None:
         for _ in range(10):
@@ -258,9 +264,9 @@ async def test_a_writer_s_connection_is_set_up_as_the_design_says(connection: Co
 
 
 async def test_followers_are_woken_and_the_next_commit_waits_for_the_disk_again(
-    connection: Connection, database: TestDatabase
+    connection: Connection, log_database: TestDatabase
 ) -> None:
-    listener = await writer(database)
+    listener = await writer(log_database)
     woken: asyncio.Queue[str] = asyncio.Queue()
     await listener.add_listener(log.CHANNEL, lambda *told: woken.put_nowait(str(told[-1])))
     await log.wake_followers(connection, GUMEI)

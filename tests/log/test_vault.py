@@ -37,8 +37,8 @@ PURPOSE = Filed("ask1:purpose", "lin", "purpose", SEALED)
 
 
 @pytest_asyncio.fixture
-async def connection(database: TestDatabase) -> AsyncIterator[Connection]:
-    opened = await writer(database)
+async def connection(log_database: TestDatabase) -> AsyncIterator[Connection]:
+    opened = await writer(log_database)
     yield opened
     await opened.close()
 
@@ -47,9 +47,9 @@ def vault(*keys: str) -> Vault:
     return Vault(SUBDISTRICT, keys or (KEY,))
 
 
-async def everything_in(database: TestDatabase) -> bytes:
+async def everything_in(log_database: TestDatabase) -> bytes:
     """All rows of all tables of the database, as bytes, as whoever stole a backup would have them."""
-    connection: Connection = await asyncpg.connect(database.superuser)
+    connection: Connection = await asyncpg.connect(log_database.superuser)
     tables = await connection.fetch(
         "SELECT table_schema, table_name FROM information_schema.tables "
         "WHERE table_type = 'BASE TABLE' AND table_schema NOT IN ('pg_catalog', 'information_schema')"
@@ -132,21 +132,21 @@ async def test_the_program_never_changes_a_text(connection: Connection) -> None:
         await connection.execute("UPDATE booking.vault SET person = 'wang'")
 
 
-async def test_the_desk_files_a_text_under_the_person_and_the_log_has_its_digest(database: TestDatabase) -> None:
-    async with desk_on(database) as desk:
+async def test_the_desk_files_a_text_under_the_person_and_the_log_has_its_digest(log_database: TestDatabase) -> None:
+    async with desk_on(log_database) as desk:
         await desk.ask(ask(Knock(), id_="knock", note=TEXT))
-    connection = await writer(database)
+    connection = await writer(log_database)
     kept = await vault().read(connection, [text_id("knock", "note")])
     assert await connection.fetchval("SELECT person FROM booking.vault") == "lin"
     await connection.close()
-    (recorded,) = await events(database)
+    (recorded,) = await events(log_database)
     assert isinstance(recorded.event, Knocked)
     assert recorded.event.note == kept["knock:note"].digest()
 
 
-async def test_a_text_is_nowhere_in_the_database_but_sealed(database: TestDatabase) -> None:
+async def test_a_text_is_nowhere_in_the_database_but_sealed(log_database: TestDatabase) -> None:
     """Nor in the log, the answers or the refusals, whatever became of the command."""
-    async with desk_on(database) as desk:
+    async with desk_on(log_database) as desk:
         await all_of(
             desk,
             ask(Knock(), key="k", note=TEXT),
@@ -154,42 +154,42 @@ async def test_a_text_is_nowhere_in_the_database_but_sealed(database: TestDataba
             ask(Stumble(), key="m", note=TEXT),
             ask(Knock(), key="n", note=TEXT, dry_run=True),
         )
-    dumped = await everything_in(database)
+    dumped = await everything_in(log_database)
     assert b"Knocked" in dumped
     assert TEXT.encode() not in dumped
     assert TEXT.encode("utf-16-le") not in dumped
-    assert await count_of(database, "vault") == 1
+    assert await count_of(log_database, "vault") == 1
 
 
-async def test_after_the_erasure_not_even_the_key_of_the_digest_is_left(database: TestDatabase) -> None:
-    async with desk_on(database) as desk:
+async def test_after_the_erasure_not_even_the_key_of_the_digest_is_left(log_database: TestDatabase) -> None:
+    async with desk_on(log_database) as desk:
         await desk.ask(ask(Knock(), note=TEXT))
-    connection = await writer(database)
+    connection = await writer(log_database)
     await vault().erase(connection, doors.LIN.id)
     await connection.close()
-    assert await count_of(database, "vault") == 0
+    assert await count_of(log_database, "vault") == 0
 
 
-async def test_a_text_is_written_after_the_lock_and_with_its_event_or_not_at_all(database: TestDatabase) -> None:
+async def test_a_text_is_written_after_the_lock_and_with_its_event_or_not_at_all(log_database: TestDatabase) -> None:
     """Lost before the COMMIT, and given up by who asked: no text is left behind."""
-    line = Line(database)
+    line = Line(log_database)
 
     async def lose(connection: Watched, statement: str) -> None:
         if statement == "COMMIT":
             await connection.lose()
 
     line.before = lose
-    async with desk_on(database, connect=line) as desk:
+    async with desk_on(log_database, connect=line) as desk:
         await desk.ask(ask(Knock(), note=TEXT), wait_seconds=PATIENT_SECONDS)
     statements = line.opened[0].statements
     written = next(n for n, statement in enumerate(statements) if "INSERT INTO booking.vault" in statement)
     assert "pg_advisory_xact_lock" in statements[0]
     assert written > 0
-    assert await count_of(database, "vault") == await count_of(database, "events") == 1
+    assert await count_of(log_database, "vault") == await count_of(log_database, "events") == 1
 
 
-async def test_a_command_that_was_lost_for_good_leaves_no_text(database: TestDatabase) -> None:
-    line = Line(database)
+async def test_a_command_that_was_lost_for_good_leaves_no_text(log_database: TestDatabase) -> None:
+    line = Line(log_database)
 
     async def lose_for_good(connection: Watched, statement: str) -> None:
         if statement == "COMMIT":
@@ -198,11 +198,11 @@ async def test_a_command_that_was_lost_for_good_leaves_no_text(database: TestDat
             await connection.lose()
 
     line.before = lose_for_good
-    async with desk_on(database, connect=line) as desk:
+    async with desk_on(log_database, connect=line) as desk:
         asked = asyncio.create_task(desk.ask(ask(Knock(), note=TEXT)))
         await line.reached.wait()
         asked.cancel()
         await asyncio.wait([asked])
         line.cut = False
         await desk.ask(ask(Knock(door="back")))
-    assert await count_of(database, "vault") == 0
+    assert await count_of(log_database, "vault") == 0

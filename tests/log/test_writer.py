@@ -36,8 +36,8 @@ STATEMENTS = (
 )
 
 
-async def commands_done(database: TestDatabase) -> list[str]:
-    return [recorded.command for recorded in await events(database)]
+async def commands_done(log_database: TestDatabase) -> list[str]:
+    return [recorded.command for recorded in await events(log_database)]
 
 
 def at_statement(number: int, *, answered: bool) -> Callable[[Watched, str], Awaitable[None]]:
@@ -72,14 +72,14 @@ async def warmed_up(desk: Desk, line: Line) -> None:
 @pytest.mark.parametrize("answered", [False, True], ids=["before it is sent", "after it was answered"])
 @pytest.mark.parametrize("number", range(len(STATEMENTS)), ids=STATEMENTS)
 async def test_a_batch_that_is_lost_at_any_statement_is_answered_once_and_truly(
-    database: TestDatabase, number: int, *, answered: bool
+    log_database: TestDatabase, number: int, *, answered: bool
 ) -> None:
-    line = Line(database)
+    line = Line(log_database)
     if answered:
         line.after = at_statement(number, answered=True)
     else:
         line.before = at_statement(number, answered=False)
-    async with desk_on(database, connect=line) as desk:
+    async with desk_on(log_database, connect=line) as desk:
         knock = ask(Knock(), id_="knock", key="k", fingerprint=b"f", note="轻点")
         enough = ask(Knock(door="back", most=0), id_="enough")
         answers = await all_of(desk, knock, enough)
@@ -87,30 +87,30 @@ async def test_a_batch_that_is_lost_at_any_statement_is_answered_once_and_truly(
         again = await desk.ask(ask(Knock(), key="k", fingerprint=b"f"))
         assert again == answers[0]
     assert len(line.opened) == 2
-    assert await commands_done(database) == ["knock", "enough"]
+    assert await commands_done(log_database) == ["knock", "enough"]
 
 
-async def test_every_statement_of_a_batch_has_its_test_of_being_lost(database: TestDatabase) -> None:
-    line = Line(database)
-    async with desk_on(database, connect=line) as desk:
+async def test_every_statement_of_a_batch_has_its_test_of_being_lost(log_database: TestDatabase) -> None:
+    line = Line(log_database)
+    async with desk_on(log_database, connect=line) as desk:
         knock = ask(Knock(), key="k", fingerprint=b"f", note="轻点")
         await all_of(desk, knock, ask(Knock(door="back", most=0)))
     assert len(line.opened[0].statements) == len(STATEMENTS)
 
 
-async def test_a_commit_that_arrived_is_found_by_looking(database: TestDatabase) -> None:
-    line = Line(database)
+async def test_a_commit_that_arrived_is_found_by_looking(log_database: TestDatabase) -> None:
+    line = Line(log_database)
     line.after = at_commit(line, cut=False)
-    async with desk_on(database, connect=line) as desk:
+    async with desk_on(log_database, connect=line) as desk:
         assert (await desk.ask(ask(Knock()))).position == 1
-    assert len(await commands_done(database)) == 1
+    assert len(await commands_done(log_database)) == 1
 
 
-async def test_what_was_found_is_told_only_after_a_commit_of_our_own(database: TestDatabase) -> None:
+async def test_what_was_found_is_told_only_after_a_commit_of_our_own(log_database: TestDatabase) -> None:
     """What can be seen may not be on disk yet; a later commit that has returned proves that it is."""
-    line = Line(database)
+    line = Line(log_database)
     line.after = at_commit(line, cut=False)
-    async with desk_on(database, connect=line) as desk:
+    async with desk_on(log_database, connect=line) as desk:
         await desk.ask(ask(Knock()))
         looked = line.opened[1].statements
         proof = next(n for n, statement in enumerate(looked) if "pg_logical_emit_message" in statement)
@@ -118,70 +118,70 @@ async def test_what_was_found_is_told_only_after_a_commit_of_our_own(database: T
         assert "COMMIT" in looked[proof:]
 
 
-async def test_a_proof_of_durability_is_a_transaction_that_is_written(database: TestDatabase) -> None:
+async def test_a_proof_of_durability_is_a_transaction_that_is_written(log_database: TestDatabase) -> None:
     """Without a number of its own a transaction would commit without waiting for the disk."""
-    connection = await writer(database)
+    connection = await writer(log_database)
     await connection.execute("BEGIN")
     await log.prove_durable(connection)
     assert await connection.fetchval("SELECT pg_current_xact_id_if_assigned()") is not None
     await connection.close()
 
 
-async def test_a_commit_that_never_arrived_is_decided_anew(database: TestDatabase) -> None:
-    line = Line(database)
+async def test_a_commit_that_never_arrived_is_decided_anew(log_database: TestDatabase) -> None:
+    line = Line(log_database)
     line.before = at_commit(line, cut=False)
-    async with desk_on(database, connect=line) as desk:
+    async with desk_on(log_database, connect=line) as desk:
         assert (await desk.ask(ask(Knock(), id_="knock"))).outcome is Outcome.DONE
-    assert await commands_done(database) == ["knock"]
+    assert await commands_done(log_database) == ["knock"]
 
 
-async def test_a_commit_that_never_arrived_may_be_overtaken(database: TestDatabase) -> None:
+async def test_a_commit_that_never_arrived_may_be_overtaken(log_database: TestDatabase) -> None:
     """Another process takes the position meanwhile: what is there has another hash, and the knock comes after it."""
-    line = Line(database)
+    line = Line(log_database)
 
     async def overtake(connection: Watched, statement: str) -> None:
         if statement == "COMMIT":
             connection.connection.terminate()
-            async with desk_on(database) as other:
+            async with desk_on(log_database) as other:
                 await other.ask(ask(Knock(), id_="other"))
             raise ConnectionResetError
 
     line.before = overtake
-    async with desk_on(database, connect=line) as desk:
+    async with desk_on(log_database, connect=line) as desk:
         assert (await desk.ask(ask(Knock(), id_="knock"))).position == 2
-    assert await commands_done(database) == ["other", "knock"]
+    assert await commands_done(log_database) == ["other", "knock"]
 
 
-async def test_nobody_knows_while_nobody_answers(database: TestDatabase) -> None:
+async def test_nobody_knows_while_nobody_answers(log_database: TestDatabase) -> None:
     """It arrived: unknown for now, done for who asks again with the same key."""
-    line = Line(database)
+    line = Line(log_database)
     line.after = at_commit(line, cut=True)
-    async with desk_on(database, connect=line) as desk:
+    async with desk_on(log_database, connect=line) as desk:
         await warmed_up(desk, line)
         with pytest.raises(Unknown):
             await desk.ask(ask(Knock(), id_="knock", key="k", fingerprint=b"f"), wait_seconds=SHORT_SECONDS)
         line.cut = False
         assert (await desk.ask(ask(Knock(), key="k", fingerprint=b"f"))).position == 1
-    assert await commands_done(database) == ["knock"]
+    assert await commands_done(log_database) == ["knock"]
 
 
-async def test_what_nobody_knew_and_did_not_arrive_is_done_only_for_who_asks_again(database: TestDatabase) -> None:
+async def test_what_nobody_knew_and_did_not_arrive_is_done_only_for_who_asks_again(log_database: TestDatabase) -> None:
     """Whoever was told 'unknown' has left: it is not done behind their back."""
-    line = Line(database)
+    line = Line(log_database)
     line.before = at_commit(line, cut=True)
-    async with desk_on(database, connect=line) as desk:
+    async with desk_on(log_database, connect=line) as desk:
         await warmed_up(desk, line)
         with pytest.raises(Unknown):
             await desk.ask(ask(Knock(), id_="knock"), wait_seconds=SHORT_SECONDS)
         line.cut = False
         await desk.ask(ask(Knock(), id_="later"))
-    assert await commands_done(database) == ["later"]
+    assert await commands_done(log_database) == ["later"]
 
 
-async def test_what_waits_behind_an_unknown_commit_was_not_done(database: TestDatabase) -> None:
-    line = Line(database)
+async def test_what_waits_behind_an_unknown_commit_was_not_done(log_database: TestDatabase) -> None:
+    line = Line(log_database)
     line.after = at_commit(line, cut=True)
-    async with desk_on(database, connect=line) as desk:
+    async with desk_on(log_database, connect=line) as desk:
         await warmed_up(desk, line)
         first = asyncio.create_task(desk.ask(ask(Knock(), id_="first"), wait_seconds=SHORT_SECONDS))
         await line.reached.wait()
@@ -191,26 +191,26 @@ async def test_what_waits_behind_an_unknown_commit_was_not_done(database: TestDa
             await first
         line.cut = False
         await desk.ask(ask(Knock(), id_="third"))
-    assert await commands_done(database) == ["first", "third"]
+    assert await commands_done(log_database) == ["first", "third"]
 
 
 async def test_a_desk_that_closes_without_knowing_says_so(
-    database: TestDatabase, monkeypatch: pytest.MonkeyPatch
+    log_database: TestDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(desk_module, "CLOSE_SECONDS", 0.1)
-    line = Line(database)
+    line = Line(log_database)
     line.after = at_commit(line, cut=True)
-    async with desk_on(database, connect=line) as desk:
+    async with desk_on(log_database, connect=line) as desk:
         asked = asyncio.create_task(desk.ask(ask(Knock())))
         await line.reached.wait()
     with pytest.raises(Unknown):
         await asked
 
 
-async def test_no_time_is_set_to_a_commit(database: TestDatabase) -> None:
+async def test_no_time_is_set_to_a_commit(log_database: TestDatabase) -> None:
     """Its caller leaves; the desk goes on waiting for the answer, and what comes next finds it done."""
     slow = asyncio.Event()
-    line = Line(database)
+    line = Line(log_database)
 
     async def slowly(_: Watched, statement: str) -> None:
         if statement == "COMMIT" and line.armed and not slow.is_set():
@@ -218,18 +218,18 @@ async def test_no_time_is_set_to_a_commit(database: TestDatabase) -> None:
             await asyncio.sleep(SHORT_SECONDS * 2)
 
     line.before = slowly
-    async with desk_on(database, connect=line) as desk:
+    async with desk_on(log_database, connect=line) as desk:
         await warmed_up(desk, line)
         with pytest.raises(Unknown):
             await desk.ask(ask(Knock(), id_="knock"), wait_seconds=SHORT_SECONDS)
         assert (await desk.ask(ask(Knock(), id_="next"))).position == 2
     assert len(line.opened) == 1
-    assert await commands_done(database) == ["knock", "next"]
+    assert await commands_done(log_database) == ["knock", "next"]
 
 
-async def test_a_transaction_that_the_server_rolled_back_was_not_committed(database: TestDatabase) -> None:
+async def test_a_transaction_that_the_server_rolled_back_was_not_committed(log_database: TestDatabase) -> None:
     """The server answers ROLLBACK to a COMMIT after a failed statement, and raises nothing."""
-    opened = Writer("gumei", lambda: writer(database))
+    opened = Writer("gumei", lambda: writer(log_database))
     connection = await opened.begin()
     with pytest.raises(Exception, match="division by zero"):
         await connection.execute("SELECT 1/0")
@@ -237,45 +237,45 @@ async def test_a_transaction_that_the_server_rolled_back_was_not_committed(datab
     opened.drop()
 
 
-async def test_a_frozen_writer_loses_the_lock_and_its_batch_is_decided_anew(database: TestDatabase) -> None:
+async def test_a_frozen_writer_loses_the_lock_and_its_batch_is_decided_anew(log_database: TestDatabase) -> None:
     """Another desk does not wait for it longer than the time that an idle transaction has."""
-    line = Line(database, idle_in_transaction_session_timeout="200ms")
+    line = Line(log_database, idle_in_transaction_session_timeout="200ms")
     frozen = asyncio.Event()
 
     async def freeze(_: Watched, statement: str) -> None:
         if "INSERT INTO booking.events" in statement and not frozen.is_set():
             frozen.set()
-            async with desk_on(database) as other:
+            async with desk_on(log_database) as other:
                 assert (await other.ask(ask(Knock(most=1), id_="other"))).outcome is Outcome.DONE
 
     line.before = freeze
-    async with desk_on(database, connect=line) as desk:
+    async with desk_on(log_database, connect=line) as desk:
         answer = await desk.ask(ask(Knock(most=1), id_="frozen"), wait_seconds=30)
         assert answer.outcome is Outcome.REFUSED
-    assert await commands_done(database) == ["other", "frozen"]
+    assert await commands_done(log_database) == ["other", "frozen"]
 
 
-async def test_a_writer_frozen_before_its_commit_finds_nothing_committed(database: TestDatabase) -> None:
-    line = Line(database, idle_in_transaction_session_timeout="200ms")
+async def test_a_writer_frozen_before_its_commit_finds_nothing_committed(log_database: TestDatabase) -> None:
+    line = Line(log_database, idle_in_transaction_session_timeout="200ms")
     frozen = asyncio.Event()
 
     async def freeze(_: Watched, statement: str) -> None:
         if statement == "COMMIT" and not frozen.is_set():
             frozen.set()
-            async with desk_on(database) as other:
+            async with desk_on(log_database) as other:
                 assert (await other.ask(ask(Knock(most=1), id_="other"))).outcome is Outcome.DONE
 
     line.before = freeze
-    async with desk_on(database, connect=line) as desk:
+    async with desk_on(log_database, connect=line) as desk:
         answer = await desk.ask(ask(Knock(most=1), id_="frozen"), wait_seconds=30)
         assert answer.outcome is Outcome.REFUSED
-    assert await commands_done(database) == ["other", "frozen"]
+    assert await commands_done(log_database) == ["other", "frozen"]
 
 
-async def test_a_desk_finds_its_way_back_to_a_database_that_was_away(database: TestDatabase) -> None:
-    line = Line(database)
+async def test_a_desk_finds_its_way_back_to_a_database_that_was_away(log_database: TestDatabase) -> None:
+    line = Line(log_database)
     line.cut = True
-    async with desk_on(database, connect=line) as desk:
+    async with desk_on(log_database, connect=line) as desk:
         asked = asyncio.create_task(desk.ask(ask(Knock()), wait_seconds=30))
         await asyncio.sleep(SHORT_SECONDS)
         line.cut = False
@@ -283,7 +283,7 @@ async def test_a_desk_finds_its_way_back_to_a_database_that_was_away(database: T
 
 
 async def test_a_database_that_stays_away_is_not_asked_for_ever(
-    database: TestDatabase, monkeypatch: pytest.MonkeyPatch
+    log_database: TestDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(writer_module, "RETRY_SECONDS", (0.001,))
     tried = 0
@@ -293,15 +293,15 @@ async def test_a_database_that_stays_away_is_not_asked_for_ever(
         tried += 1
         raise ConnectionRefusedError
 
-    async with desk_on(database, connect=nobody) as desk:
+    async with desk_on(log_database, connect=nobody) as desk:
         with pytest.raises(NotDone):
             await desk.ask(ask(Knock()), wait_seconds=30)
     assert tried == desk_module.TRIES_MAX
 
 
-async def test_a_connection_that_was_ended_between_two_batches_is_made_anew(database: TestDatabase) -> None:
-    line = Line(database)
-    async with desk_on(database, connect=line) as desk:
+async def test_a_connection_that_was_ended_between_two_batches_is_made_anew(log_database: TestDatabase) -> None:
+    line = Line(log_database)
+    async with desk_on(log_database, connect=line) as desk:
         await desk.ask(ask(Knock()))
         line.opened[0].connection.terminate()
         assert (await desk.ask(ask(Knock()))).position == 2
@@ -328,8 +328,8 @@ async def test_a_server_whose_machine_is_gone_is_noticed() -> None:
         await stream.wait_closed()
 
 
-async def test_a_line_within_the_machine_needs_no_watching(database: TestDatabase) -> None:
-    connection = await writer(database)
+async def test_a_line_within_the_machine_needs_no_watching(log_database: TestDatabase) -> None:
+    connection = await writer(log_database)
     watch_over(connection)
     assert await connection.fetchval("SELECT 1") == 1
     await connection.close()
