@@ -1,10 +1,11 @@
 """Every rule that judges a slot, with its figures, on both sides of its edge."""
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
-from tests.decisions.gumei import GUMEI, LIN, NOW, STAFF, TODAY, awaiting, booked, local, opened, wish
+from tests.decisions.gumei import BERLIN, GUMEI, LIN, NOW, STAFF, TODAY, awaiting, booked, local, opened, wish
 from tests.spec import Decided, given
 
+from booking.local_time import Hours, grid
 from booking.messages import Event, Reason
 from booking.places.events import ResourceChanged, RoomClosed, RoomReopened
 from booking.reservations.decide import RequestBooking
@@ -12,6 +13,7 @@ from booking.reservations.events import BookingConfirmed
 from booking.rules.events import RuleBook
 
 MICROSECOND = timedelta(microseconds=1)
+ALWAYS = RuleBook(hours=tuple(Hours(weekday=day, opens="00:00", closes="24:00") for day in range(1, 8)))
 
 
 def asked(request: RequestBooking, *before: Event, now: datetime = NOW, rules: RuleBook | None = None) -> Decided:
@@ -302,3 +304,29 @@ def test_a_rule_that_the_office_changed_decides_with_its_new_figure() -> None:
 
 def test_the_refusal_says_which_version_of_the_rules_it_was() -> None:
     assert asked(wish(end=f"{TODAY} 18:00")).told["rules_version"] == 1
+
+
+def in_berlin(now: str, start: str, end: str, *before: Event) -> Decided:
+    """The same house where the clocks jump, open day and night."""
+    request = wish(start=start, end=end, zone=BERLIN)
+    return given(*opened(rules=ALWAYS, zone="Europe/Berlin"), *before).when(request, by=LIN, now=local(now, BERLIN))
+
+
+def test_a_day_is_released_at_eight_by_the_clock_on_the_wall_though_the_clocks_jump_in_between() -> None:
+    late = ("2026-11-01 10:00", "2026-11-01 11:00")
+    in_berlin("2026-10-18 08:00", *late).then_kinds(BookingConfirmed)
+    in_berlin("2026-10-18 07:59", *late).then_refused("too_far_ahead")
+
+
+def test_on_the_day_of_twenty_five_hours_the_hour_that_comes_twice_is_two_hours() -> None:
+    """From 02:00 to 03:00 by the clock on the wall are two hours, of which each is a slot."""
+    two = in_berlin("2026-10-24 08:00", "2026-10-25 02:00", "2026-10-25 03:00").events[0]
+    assert isinstance(two, BookingConfirmed)
+    assert two.end - two.start == timedelta(hours=2)
+    assert len(list(grid(date(2026, 10, 25), ALWAYS.hours, 60, BERLIN))) == 25
+
+
+def test_on_the_day_of_twenty_three_hours_a_slot_is_an_hour_as_on_any_other() -> None:
+    made = in_berlin("2026-03-28 08:00", "2026-03-29 01:00", "2026-03-29 03:00").events[0]
+    assert isinstance(made, BookingConfirmed)
+    assert made.end - made.start == timedelta(hours=1)
