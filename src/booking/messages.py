@@ -115,7 +115,9 @@ def _can_be_kept(value: object) -> bool:
             return value.year in YEARS
         case str():
             # PostgreSQL keeps no NUL, and UTF-8 no half of a surrogate pair.
-            return "\0" not in value and not any("\ud800" <= character <= "\udfff" for character in value)
+            return "\0" not in value and (
+                value.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in value)
+            )
         case list() | tuple():
             return all(map(_can_be_kept, value))
         case dict():
