@@ -59,9 +59,19 @@ async def test_events_are_found_by_room_person_booking_and_type_page_by_page(ser
     assert (len(page["items"]), page["next"]) == (5, "5")
     rest = (await served.get("admin", "audit/events", position, query={"after": page["next"]})).json()
     assert (rest["items"][0]["position"], rest["next"]) == (6, None)
+    followed = (await served.get("admin", "audit/events", position, query={"cursor": page["next"]})).json()
+    assert followed["items"] == rest["items"], "whoever follows `next` as everywhere else never ends"
 
 
 async def test_a_page_that_cannot_be_is_malformed(served: Served) -> None:
-    for query in ({"limit": 0}, {"limit": 501}, {"after": -1}, {"after": "x"}, {"after": 10**30}, {"room": "a\0b"}):
+    for query in (
+        {"limit": 0},
+        {"limit": 501},
+        {"after": -1},
+        {"after": "x"},
+        {"after": 10**30},
+        {"cursor": "x"},
+        {"room": "a\0b"},
+    ):
         answer = await served.get("auditor", "audit/events", query=query)
         assert answer.status_code == 400, query

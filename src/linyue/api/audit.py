@@ -13,6 +13,7 @@ from booking.codec import Envelope
 from linyue.api.answers import Items, TheParts, answered
 from linyue.api.asking import connection_of, position_asked, zone_of
 from linyue.api.bodies import POSITION_MAX, known_form
+from linyue.api.history import position_after
 from linyue.wiring import Parts
 from projections import history
 from projections.history import Row
@@ -42,11 +43,12 @@ class AuditItem(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @get("/audit/events", opt={"call": "GET audit/events"}, operation_id="list_audit_events", tags=["audit"])
-async def list_audit_events(
+async def list_audit_events(  # noqa: PLR0913 - an argument for each filter that can be asked for
     request: Request[Any, Any, Any],
     *,
     parts: TheParts,
     after: Annotated[int, QueryParameter(ge=0, le=POSITION_MAX, description="Begin after this position.")] = 0,
+    cursor: FromQuery[str | None] = None,
     limit: Annotated[int, QueryParameter(ge=1, le=LIMIT_MAX)] = 100,
     room: FromQuery[str | None] = None,
     person: FromQuery[str | None] = None,
@@ -55,15 +57,16 @@ async def list_audit_events(
 ) -> Response[Items[AuditItem]]:
     """The events of the log after a position, oldest first: all, or those about a room, person, booking or of a type.
 
-    `next` is the position to pass as `after` for the rest.
+    `next` is the position to pass as `after`, or as `cursor` like everywhere else, for the rest.
     """
     about = {"room": room, "person": person, "booking": booking, "type": type_}
     for field, value in about.items():
         if value is not None:
             known_form(value, field)
+    since = max(after, position_after(cursor))
     zone = await zone_of(parts)
     async with parts.reader.of(history.NAME, position_asked(request)) as snapshot:
-        rows = await history.events(snapshot, after, limit, **about)
+        rows = await history.events(snapshot, since, limit, **about)
     items = await _as_stored(parts, rows, zone)
     more = str(rows[-1].position) if len(rows) == limit else None
     return answered(Items(items=items, next=more, position=snapshot.position), snapshot.position)
