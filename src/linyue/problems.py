@@ -199,6 +199,9 @@ def _of_parameter(error: ValidationException) -> Problem:
     extra = error.extra if isinstance(error.extra, list) else []
     for item in extra:
         if isinstance(item, dict) and item.get("key"):
+            # Litestar calls the body `data`, and complains of it as of a parameter where none was sent.
+            if item["key"] == "data":
+                return wrong("no_body")
             found = malformed(str(item.get("message", "")))
             # `from` and `type` are Python's own words, so their parameters are called `from_` and `type_` there.
             return _malformed(found._replace(field=str(item["key"])[:60].rstrip("_")))

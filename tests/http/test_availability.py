@@ -63,6 +63,8 @@ async def test_without_days_it_is_today_and_at_most_31_are_told_at_once(served: 
     for wrong in ({"from": "9999-12-31", "to": "9999-12-31"}, {"from": "yesterday"}):
         answer = await served.get(None, "availability", query={**most, **wrong})
         assert (answer.status_code, answer.json()["field"]) == (400, "from"), answer.text
+    turned = await served.get(None, "availability", query={**most, "to": "2026-11-30"})
+    assert turned.json()["detail"] == "to 不能早于 from。", "one and the same day is allowed"
 
 
 async def test_rooms_are_found_by_use_and_by_station(served: Served) -> None:

@@ -115,6 +115,12 @@ async def test_a_body_that_is_none_is_malformed_or_too_large(served: Served) -> 
         assert answer.headers["content-type"] == "application/problem+json"
 
 
+async def test_a_body_that_was_not_sent_is_what_is_missing(served: Served) -> None:
+    answer = await served.post("resident", "bookings", headers={"Accept-Language": "en"})
+    assert (answer.status_code, answer.json()["detail"]) == (400, "The request needs a JSON body.")
+    assert "field" not in answer.json()
+
+
 async def test_a_use_may_be_left_out_only_where_there_is_one(served: Served) -> None:
     assert (await served.book("resident", slot("painting")))["use"] == "书画"
     answer = await served.post("resident", "bookings", slot("tribe"))

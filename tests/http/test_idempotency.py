@@ -68,6 +68,8 @@ async def test_a_key_has_at_most_200_bytes(served: Served) -> None:
     longest = await served.post("resident", "bookings", slot(), headers={"Idempotency-Key": "k" * 200})
     longer = await served.post("resident", "bookings", slot(hour=16), headers={"Idempotency-Key": "k" * 201})
     assert (longest.status_code, longer.status_code) == (201, 400)
+    none = await served.post("resident", "bookings", slot(hour=16), headers={"Idempotency-Key": ""})
+    assert none.json()["detail"] == "Idempotency-Key 要有 1 到 200 个字节。"
 
 
 async def test_a_cancellation_is_answered_again_as_it_was(served: Served) -> None:

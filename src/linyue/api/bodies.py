@@ -169,7 +169,7 @@ def days(first: date, last: date, *, days_max: int) -> tuple[date, date]:
         if day.year not in YEARS:
             raise wrong("far_year", field)
     if last < first:
-        raise wrong("ends_first", "to")
+        raise wrong("days_turned", "to")
     if (last - first).days >= days_max:
         raise wrong("too_wide", "to", most=days_max)
     return first, last

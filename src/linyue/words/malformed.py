@@ -32,10 +32,11 @@ MALFORMED: dict[str, Words] = {
     "not_an_id": Words("{field} 不是有效的编号。", "`{field}` is not an id."),
     "other": Words("{field} 的值无效。", "The value of `{field}` is not valid."),
     "ends_first": Words("{field} 要晚于开始。", "`{field}` must lie after the start."),
+    "days_turned": Words("{field} 不能早于 from。", "`{field}` must not lie before `from`."),
     "too_wide": Words(
         "{field} 超出范围：一次最多 {most} 天。", "`{field}` is too far off: at most {most} days at once."
     ),
-    "key_too_long": Words("Idempotency-Key 最多 {most} 个字节。", "Idempotency-Key: at most {most} bytes."),
+    "key_too_long": Words("Idempotency-Key 要有 1 到 {most} 个字节。", "Idempotency-Key: from 1 to {most} bytes."),
     "not_a_cursor": Words(
         "cursor 无效，请用上一次回答中的 next。", "`cursor` is not valid: take `next` from the last answer."
     ),
