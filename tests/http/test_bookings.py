@@ -191,6 +191,15 @@ async def test_a_reason_is_one_of_those_that_the_caller_can_have(served: Served)
     assert (await served.post("resident", path)).json()["state"] == "cancelled"
 
 
+async def test_nobody_is_said_to_have_given_a_reason_that_they_did_not(served: Served) -> None:
+    """The log keeps for ever what it says of people."""
+    for who, reason in (("resident", "other"), ("staff", "staff_decision")):
+        made = await served.book("resident")
+        ended = await served.post(who, f"bookings/{made['id']}/cancel")
+        told = await served.get("resident", f"bookings/{made['id']}", ended.json()["position"])
+        assert told.json()["reason"] == reason
+
+
 async def test_what_awaits_approval_is_approved_or_rejected_by_staff(served: Served) -> None:
     first = await served.book("resident", slot("hall", 10))
     second = await served.book("resident", slot("hall", 12))

@@ -65,7 +65,7 @@ class BookingRequest(Body, frozen=True, kw_only=True):
 class BookingCancel(Body, frozen=True, kw_only=True):
     """Why it is given up: a code, and a note that never enters the log.
 
-    `staff_decision` is for staff, and theirs by default.
+    `staff_decision` is for staff, and theirs by default; whoever else gives none is noted as `other`.
     """
 
     reason: GivenReason | None = None

@@ -122,7 +122,7 @@ async def cancel_booking(
 ) -> Response[BookingOut]:
     """Give a booking up. Whoever holds it can until it starts; staff also while it runs."""
     body = data or BookingCancel()
-    reason: GivenReason = body.reason or ("changed_plans" if caller.scope == "own" else "staff_decision")
+    reason: GivenReason = body.reason or ("other" if caller.scope == "own" else "staff_decision")
     if reason == "staff_decision" and caller.scope == "own":
         listed = ", ".join(known for known in get_args(GivenReason) if known != "staff_decision")
         raise wrong("not_listed", "reason", listed=listed)
