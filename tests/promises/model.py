@@ -66,12 +66,12 @@ class Booking:
         return "confirmed" if self.confirmed is not None else "awaiting_approval"
 
     def holds(self, second: int, now: int) -> bool:
-        """Whether, seen from `now`, it holds its resources at this second."""
+        """Whether, seen from `now`, it holds its resources at this second; what was ended holds nothing from then on."""
         end = self.held_until
         due = self.due()
-        if self.ended is not None:
-            end = min(end, self.ended)
-        elif due is not None and due[1] != "completed" and now >= due[0]:
+        if due is None:
+            return False
+        if due[1] != "completed" and now >= due[0]:
             end = min(end, due[0])
         return max(self.start, self.made) <= second < end
 
