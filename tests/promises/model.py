@@ -66,7 +66,7 @@ class Booking:
         return "confirmed" if self.confirmed is not None else "awaiting_approval"
 
     def holds(self, second: int, now: int) -> bool:
-        """Whether, seen from `now`, it holds its resources at this second; what was ended holds nothing from then on."""
+        """Whether, seen from `now`, it holds its resources at this second; what was ended holds nothing any more."""
         end = self.held_until
         due = self.due()
         if due is None:
