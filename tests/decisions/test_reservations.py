@@ -134,7 +134,7 @@ def test_the_envelope_names_nobody_where_one_asks_for_oneself() -> None:
 
 
 def test_a_volunteer_books_nothing_at_another_station() -> None:
-    given(*GUMEI).when(wish("parlour"), by=VOLUNTEER).then_denied("forbidden", "person")
+    given(*GUMEI).when(wish("parlour"), by=VOLUNTEER).then_denied("forbidden", "room")
 
 
 def test_the_office_books_for_anyone_anywhere() -> None:

@@ -151,7 +151,8 @@ async def test_nobody_books_for_whom_they_may_not(served: Served) -> None:
     assert (await served.post("resident", "bookings", slot(person="station:wanyuan"))).status_code == 403
     assert (await served.post("staff", "bookings", slot(person="王秀英"))).status_code == 404
     assert (await served.post("staff", "bookings", slot(person="station:gulong"))).status_code == 403
-    assert (await served.post("staff", "bookings", slot("ink"))).status_code == 403
+    elsewhere = await served.post("staff", "bookings", slot("ink"))
+    assert (elsewhere.status_code, elsewhere.json()["detail"]) == (403, "这个活动室不归您的站点管理。")
     assert (await served.post("staff", "bookings", slot("nowhere"))).status_code == 404
 
 

@@ -195,7 +195,8 @@ def _request(ask: Ask, command: RequestBooking, state: State, now: datetime) -> 
     if definition is None:
         return Denied(code="not_found", what="room")
     if not _may_book_for(ask.asker, command.person, definition.station):
-        return Denied(code="forbidden", what="person")
+        elsewhere = ask.asker.scope == "stations" and definition.station not in ask.asker.stations
+        return Denied(code="forbidden", what="room" if elsewhere else "person")
     if not _is_slot(command):
         return Denied(code="not_valid", what="end")
     use = _use_of(definition, command.use)
