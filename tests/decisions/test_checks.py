@@ -83,7 +83,7 @@ def test_a_day_without_hours_is_outside_hours_with_no_limit_to_tell() -> None:
 
 def test_a_slot_between_the_lines_is_off_grid() -> None:
     decided = asked(wish(start=f"{TODAY} 14:30", end=f"{TODAY} 15:30"))
-    decided.then_refused_for(Reason(rule="off_grid", limit=60, actual=60))
+    decided.then_refused_for(Reason(rule="off_grid", limit=60, actual=30))
 
 
 def test_a_slot_of_half_a_step_is_off_grid() -> None:

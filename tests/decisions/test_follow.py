@@ -106,7 +106,7 @@ def test_a_closure_ends_what_is_in_use() -> None:
 def test_a_closure_of_time_that_has_passed_leaves_what_is_in_use() -> None:
     """That the room had been closed until 14:30 does not send home who is in it at 14:40."""
     log = given(*GUMEI, TABLE, IN_USE)
-    assert cancels(close(log, f"{TODAY} 14:00", f"{TODAY} 14:30", now=f"{TODAY} 14:40")) == []
+    close(log, f"{TODAY} 14:00", f"{TODAY} 14:30", now=f"{TODAY} 14:40").then_refused("in_the_past")
 
 
 def test_a_closure_minds_the_slot_and_not_the_buffer_after_it() -> None:

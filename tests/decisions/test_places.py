@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import msgspec
 import pytest
-from tests.decisions.gumei import GUMEI, KITCHEN, LIN, OFFICE, STAFF, TRIBE, VOLUNTEER, local
+from tests.decisions.gumei import GUMEI, KITCHEN, LIN, NOW, OFFICE, STAFF, TRIBE, VOLUNTEER, local
 from tests.spec import given
 
 from booking.local_time import Hours
@@ -286,3 +286,9 @@ def _closed(first: int, last: int) -> RoomClosed:
     return RoomClosed(
         room="tribe", start=day + timedelta(hours=first), end=day + timedelta(hours=last), reason="cleaning"
     )
+
+
+def test_a_time_that_has_passed_is_not_closed_any_more() -> None:
+    """It would cancel nothing, and say of a day that was open that it was not."""
+    closing = CloseRoom(room="tribe", start=NOW - timedelta(hours=2), end=NOW, reason="other")
+    given(*GUMEI).when(closing, by=STAFF).then_refused("in_the_past")

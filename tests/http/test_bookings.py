@@ -212,6 +212,18 @@ async def test_what_awaits_approval_is_approved_or_rejected_by_staff(served: Ser
     assert (rejected.status_code, rejected.json()["state"]) == (200, "rejected")
 
 
+async def test_past_the_budget_the_first_answer_is_told_again(served: Served) -> None:
+    """A phone that asks again because it heard nothing is told what was decided, however often it asks."""
+    from linyue.identity import BUDGETS
+
+    for parts in served.parts:
+        parts.identity.allow(BUDGETS)
+    body = slot("nowhere")
+    answers = [await served.post("resident", "bookings", body, headers={"Idempotency-Key": "again"}) for _ in range(23)]
+    assert {(a.status_code, a.text) for a in answers} == {(404, answers[0].text)}
+    assert (await served.post("resident", "bookings", body, headers={"Idempotency-Key": "new"})).status_code == 429
+
+
 async def test_past_the_budget_a_resident_is_told_when_to_come_back(served: Served) -> None:
     """Counted over both workers; what is throttled never reaches the log."""
     from linyue.identity import BUDGETS

@@ -273,13 +273,25 @@ class World(RuleBasedStateMachine):
             room=room, start=instant(start), end=instant(start + hours * HOUR), reason="maintenance"
         )
         lost = self.model.overlapping(room, start, start + hours * HOUR)
+        over = start + hours * HOUR <= self.model.now
         answer = self.ask(command, STAFF, dry_run=dry_run)
+        if over:
+            self._is_over(answer, ("close", room, start, hours), dry_run=dry_run)
+            return
         assert set(msgspec.json.decode(answer.body)["cancelled"]) == lost
         counted["close", "dry run" if dry_run else "accepted"] += 1
         if not dry_run:
             self.model.closures.append((room, start, start + hours * HOUR, True))
             self.model.end(lost, "cancelled")
             self.model.wrote(1 + len(lost))
+
+    def _is_over(self, answer: Answer, request: object, *, dry_run: bool) -> None:
+        """What has passed cannot be closed any more."""
+        counted["close", "refused"] += 1
+        assert answer.outcome is Outcome.REFUSED
+        assert [reason["rule"] for reason in msgspec.json.decode(answer.body)["reasons"]] == ["in_the_past"]
+        if not dry_run:
+            self.model.refuse(request, frozenset({"in_the_past"}))
 
     @rule(room=st.sampled_from(list(ROOMS)), hours=st.integers(1, 6), ahead=st.integers(0, 30))
     def reopen(self, room: str, hours: int, ahead: int) -> None:

@@ -144,7 +144,7 @@ def decide(ask: Ask, state: State, now: datetime) -> Decision:
         case ChangeRoom() as command:
             return _change_room(ask, command, state)
         case CloseRoom() as command:
-            return _close_room(ask, command, state)
+            return _close_room(ask, command, state, now)
         case ReopenRoom() as command:
             return _reopen_room(ask, command, state)
     raise TypeError(f"places does not decide {type(ask.command).__name__}")
@@ -229,12 +229,15 @@ def _change_room(ask: Ask, command: ChangeRoom, state: State) -> Decision:
     return [RoomChanged(room=command.room, definition=command.definition, cancels=command.cancels)]
 
 
-def _close_room(ask: Ask, command: CloseRoom, state: State) -> Decision:
+def _close_room(ask: Ask, command: CloseRoom, state: State, now: datetime) -> Decision:
     known = _own_room(ask, command.room, state)
     if isinstance(known, Denied):
         return known
     if command.end is not None and command.end <= command.start:
         return Denied(code="not_valid", what="end")
+    if command.end is not None and command.end <= now:
+        # It would close nothing, and say of a day that was open that it was not.
+        return [ChangeRefused(asked="close", room=command.room, reasons=(Reason(rule="in_the_past"),))]
     closed = RoomClosed(
         room=command.room, start=command.start, end=command.end, reason=command.reason, note=ask.digest_of("note")
     )

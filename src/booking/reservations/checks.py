@@ -138,10 +138,13 @@ def outside_hours(wanted: Wanted, known: Known, now: datetime) -> Reason | None:
 
 
 def off_grid(wanted: Wanted, known: Known, now: datetime) -> Reason | None:
+    """The figures are the grid's step, and by how many minutes (rounded down) an end lies behind one of its lines."""
     around = next((o for o in _open_on_day_of(wanted, known) if o.contains(wanted.slot)), None)
     if around is None or on_grid(wanted.slot, around, wanted.use.slot_minutes):
         return None
-    return Reason(rule="off_grid", limit=wanted.use.slot_minutes, actual=wanted.slot.minutes)
+    step = timedelta(minutes=wanted.use.slot_minutes)
+    off = max((end - around.start) % step for end in (wanted.slot.start, wanted.slot.end))
+    return Reason(rule="off_grid", limit=wanted.use.slot_minutes, actual=int(off.total_seconds() // 60))
 
 
 def room_closed(wanted: Wanted, known: Known, now: datetime) -> Reason | None:

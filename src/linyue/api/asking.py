@@ -11,6 +11,7 @@ import msgspec
 import structlog
 from litestar import Request
 
+from booking import answers
 from booking.desk import Desk, DeskFault, fingerprint, new_command_id, sealed_text_key
 from booking.messages import Answer, Ask, Channel, Command, Denied, Outcome, Reason, RefusedBody, SealedText
 from linyue.api.bodies import POSITION_MAX, key_of
@@ -47,7 +48,7 @@ async def ask(parts: Parts, caller: Caller, wish: Wish) -> Answer:
     and what the desk raises where it could not answer.
     """
     seconds = await parts.identity.spend(caller.known())
-    if seconds is not None:
+    if seconds is not None and not await _was_answered(parts, caller, wish):
         raise too_many(seconds)
     texts = {kind: SealedText(text=text, key=sealed_text_key()) for kind, text in wish.texts.items() if text}
     asked = Ask(
@@ -65,6 +66,14 @@ async def ask(parts: Parts, caller: Caller, wish: Wish) -> Answer:
     if answer.outcome is Outcome.DENIED:
         raise denied(msgspec.json.decode(answer.body, type=Denied))
     return answer
+
+
+async def _was_answered(parts: Parts, caller: Caller, wish: Wish) -> bool:
+    """Whether this key has its answer: who asks for that once more is told it, also when the budget is used up."""
+    if wish.key is None:
+        return False
+    async with parts.pool.acquire() as connection:
+        return bool(await answers.known(connection, parts.subdistrict, [(caller.known().person, wish.key)]))
 
 
 async def _told_by(desk: Desk, asked: Ask) -> Answer:
