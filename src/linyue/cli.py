@@ -126,10 +126,14 @@ def token(
     **options: str | None,
 ) -> None:
     """Make a bearer token. It is printed this once; only its hash is kept."""
-    if person is None and (role is None or name is None):
+    who: Newcomer | str
+    if person is not None:
+        who = person
+    elif role is not None and name is not None:
+        who = Newcomer(role=role, name=name, stations=stations)
+    else:
         raise click.UsageError("Somebody new needs --role and --name; somebody known, --person.")
     with _faults_said():
-        who = person or Newcomer(role=role, name=name, stations=stations)  # type: ignore[arg-type]
         issued = errands.issue_token(_read(options), who, label, days)
     click.echo(msgspec.json.encode(issued) if as_json else issued.token)
     if not as_json:

@@ -12,7 +12,7 @@ from booking.local_time import local_day
 from booking.messages import Command, Outcome, RefusedBody
 from booking.reservations.decide import ApproveBooking, CancelBooking, CheckIn, RejectBooking
 from booking.reservations.events import RejectReason
-from booking.reservations.standing import LIVE
+from booking.reservations.standing import LIVE, Standing
 from linyue.api.agenda import actions_of, sees_texts
 from linyue.api.asking import Wish, ask
 from linyue.api.bodies import GivenReason
@@ -26,6 +26,7 @@ from projections.agenda import Item, Paging
 
 NOTE_MAX = 500
 EARLIER_MAX = 20
+OVER: frozenset[Standing] = frozenset(get_args(Standing)) - LIVE
 SAID: Mapping[str, Words] = {
     "confirmed": Words("约好了", "Booked"),
     "awaiting_approval": Words("已提交，等工作人员批准", "Sent: awaiting approval"),
@@ -46,7 +47,7 @@ async def mine(visit: TheVisit, after: FromQuery[str | None] = None) -> Response
             snapshot,
             person,
             visit.now,
-            states=set(codes.STATES) - LIVE,  # type: ignore[arg-type]
+            states=OVER,
             paging=Paging(after=after, limit=EARLIER_MAX, newest_first=True),
         )
     now, earlier = await rows(visit, () if after else ahead.items), await rows(visit, past.items)
@@ -71,7 +72,7 @@ async def cancel(visit: TheVisit, booking: FromPath[str], data: Form) -> Respons
     reason, errors = data.get("reason", ""), _errors(visit, data, _cancel_reasons(visit))
     if errors:
         return await _form(visit, item, "cancel", data, errors, status=400)
-    command = CancelBooking(booking=booking, reason=reason)  # type: ignore[arg-type]
+    command = CancelBooking(booking=booking, reason=msgspec.convert(reason, GivenReason))
     return await _change(visit, item, "POST bookings/{booking}/cancel", command, "cancelled", _note(data))
 
 
@@ -87,7 +88,7 @@ async def reject(visit: TheVisit, booking: FromPath[str], data: Form) -> Respons
     reason, errors = data.get("reason", ""), _errors(visit, data, get_args(RejectReason))
     if errors:
         return await _form(visit, item, "reject", data, errors, status=400)
-    command = RejectBooking(booking=booking, reason=reason)  # type: ignore[arg-type]
+    command = RejectBooking(booking=booking, reason=msgspec.convert(reason, RejectReason))
     return await _change(visit, item, "POST bookings/{booking}/reject", command, "rejected", _note(data))
 
 
