@@ -58,7 +58,10 @@ Action = Callable[[], Awaitable[None]]
 
 
 class Fortnight:
-    """Lives through the days up to `end`, for the residents and the one member of staff given (ids of people)."""
+    """Lives through the days up to `end`, for the residents and the one member of staff given (ids of people).
+
+    `visitors` are those of the residents whom a visitor of the demo can be.
+    """
 
     def __init__(
         self,
@@ -66,19 +69,18 @@ class Fortnight:
         clock: SimulatedClock,
         time_zone: str,
         residents: tuple[str, ...],
-        idle: frozenset[str],
+        visitors: frozenset[str],
         staff: str,
     ) -> None:
         self._ask_desk = ask
         self._clock = clock
         self._zone = zone_named(time_zone)
         self._residents = residents
-        self._idle = idle
+        self._visitors = visitors
         self._today = local_day(clock.now(), self._zone)
         self._staff = Asker(id=staff, role="staff", channel="desk", scope="all")
         self._agenda: list[tuple[datetime, int, Action]] = []
         self._order = itertools.count()
-        self.commands = 0
 
     async def live(self, end: datetime, on_progress: Callable[[float], None] = lambda _: None) -> None:
         """Everything that happens before `end`, in the order of time. The clock stops at the last of it.
@@ -110,8 +112,8 @@ class Fortnight:
         room, use, minutes = PLACES[_draw(len(PLACES), "place", day, number)]
         ahead = _draw(8, "ahead", day, number)
         resident = self._residents[_draw(len(self._residents), "who", day, number)]
-        if resident in self._idle:
-            # Those whom a visitor can be have a past and no open bookings: their quota is the visitor's.
+        if resident in self._visitors:
+            # They have a past and no open bookings: their quota is the visitor's.
             if day == self._today:
                 return
             ahead = 0
@@ -172,7 +174,6 @@ class Fortnight:
         await self._ask(own, self._staff)
 
     async def _ask(self, command: Command, asker: Asker) -> Answer:
-        self.commands += 1
         return await self._ask_desk(Ask(id=new_command_id(), command=command, asker=asker))
 
 
