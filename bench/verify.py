@@ -21,7 +21,7 @@ import asyncpg
 from booking import log, subjects
 from booking.codec import Codec
 from booking.messages import Event, Reason, Recorded, unique
-from booking.places.events import ResourceOpened, RoomDefinition, RoomOpened, SubdistrictOpened, Take, Use
+from booking.places.events import ResourceOpened, RoomDefinition, RoomOpened, SubdistrictOpened, Use
 from booking.reservations.events import (
     BookingCancelled,
     BookingCheckedIn,
@@ -30,6 +30,7 @@ from booking.reservations.events import (
     BookingRefused,
     NoShowRecorded,
 )
+from booking.takes import Take
 from booking.verify import verify
 from linyue.postgres import EmbeddedServer, migrate
 

@@ -29,6 +29,7 @@ MIRRORS = {
     "booking/reservations/standing.py": "tests/decisions/test_standing.py",
     "booking/state.py": "tests/decisions/test_state.py",
     "booking/subjects.py": "tests/decisions/test_subjects.py",
+    "booking/takes.py": "tests/decisions/test_places.py",
     "linyue/api/answers.py": "tests/http/test_bookings.py",
     "linyue/api/asking.py": "tests/http/test_idempotency.py",
     "linyue/examples.py": "tests/http/test_openapi.py",

@@ -17,8 +17,12 @@ Channel = Literal["phone", "family", "desk", "telephone", "api", "scheduler", "i
 Scope = Literal["own", "stations", "all"]
 Id = Annotated[str, msgspec.Meta(min_length=1, max_length=80)]
 """What something is known by: a tag with it in it fits into an index of the database."""
+Slug = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,59}$")]
+"""What a station, a space, a room or a resource is known by."""
 Name = Annotated[str, msgspec.Meta(max_length=200)]
 """What a place is called."""
+Count = Annotated[int, msgspec.Meta(ge=1, le=100_000)]
+"""How many of something there are, or are wanted."""
 
 
 class Reason(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

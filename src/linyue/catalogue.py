@@ -9,7 +9,7 @@ import msgspec
 
 from booking.desk import new_command_id
 from booking.local_time import Hours
-from booking.messages import Answer, Ask, Asker, Command, Outcome
+from booking.messages import Answer, Ask, Asker, Command, Outcome, Slug
 from booking.places.decide import (
     ChangeResource,
     ChangeRoom,
@@ -19,9 +19,10 @@ from booking.places.decide import (
     OpenStation,
     OpenSubdistrict,
 )
-from booking.places.events import RoomDefinition, Slug, Take, Use
+from booking.places.events import RoomDefinition, Use
 from booking.rules.decide import ChangeRules
 from booking.rules.events import RuleBook
+from booking.takes import Take
 
 IMPORTER = Asker(id="catalogue", role="system", channel="import", scope="all")
 

@@ -12,21 +12,12 @@ from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from booking.local_time import Hours, zone_named
-from booking.places.events import (
-    SUBDISTRICT,
-    Resource,
-    Room,
-    Space,
-    Station,
-    Subdistrict,
-    Use,
-    resource_day_tag,
-    resource_tag,
-)
+from booking.places.events import SUBDISTRICT, Resource, Room, Space, Station, Subdistrict, Use
 from booking.reservations.checks import Known, quota_months, units_at_most
 from booking.reservations.events import PersonMonth, ResourceDay, person_month_tag
 from booking.rules.events import RULES, HouseRules
 from booking.state import Kind
+from booking.takes import resource_day_tag, resource_tag
 from projections.grid import Board, Day, RoomUse, Slot, hours_of
 from projections.projector import Followed, Question
 from projections.reading import Snapshot

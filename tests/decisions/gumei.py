@@ -16,13 +16,13 @@ from booking.places.events import (
     SpaceOpened,
     StationOpened,
     SubdistrictOpened,
-    Take,
     Use,
 )
 from booking.reservations.decide import RequestBooking
 from booking.reservations.events import BookingCheckedIn, BookingConfirmed, BookingRequested
 from booking.reservations.follow import Touched, touched
 from booking.rules.events import RuleBook, RulesChanged
+from booking.takes import Take
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 BERLIN = ZoneInfo("Europe/Berlin")

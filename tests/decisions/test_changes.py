@@ -24,7 +24,6 @@ from tests.decisions.gumei import (
 from tests.spec import Decided, Given, given
 
 from booking.messages import Asker, Command, Reason, SealedText
-from booking.places.events import resource_day_tag
 from booking.reservations.decide import (
     ApproveBooking,
     CancelBooking,
@@ -45,6 +44,7 @@ from booking.reservations.events import (
     person_month_tag,
 )
 from booking.rules.events import RuleBook
+from booking.takes import resource_day_tag
 
 MICROSECOND = timedelta(microseconds=1)
 GULONG_STAFF = Asker(id="bai", role="staff", channel="desk", scope="stations", stations=frozenset({"gulong-6"}))

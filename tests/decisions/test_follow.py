@@ -26,8 +26,9 @@ from tests.spec import Decided, Given, Happened, given, happened
 from booking.local_time import Hours
 from booking.messages import EVENTS_MAX, Event, Reason
 from booking.places.decide import ChangeResource, ChangeRoom, CloseRoom
-from booking.places.events import ChangeRefused, ResourceChanged, RoomChanged, RoomClosed, RoomDefinition, Take, Use
+from booking.places.events import ChangeRefused, ResourceChanged, RoomChanged, RoomClosed, RoomDefinition, Use
 from booking.reservations.events import BookingCancelled, BookingConfirmed, NoShowRecorded
+from booking.takes import Take
 
 
 def on(start: str, end: str, booking: str, *, room: str = "tribe", units: int = 1, person: str = "lin") -> Event:

@@ -34,11 +34,9 @@ from booking.places.events import (
     SpaceOpened,
     StationOpened,
     SubdistrictOpened,
-    Take,
     Use,
-    resource_day_tag,
-    resource_days,
 )
+from booking.takes import Take, resource_day_tag, resource_days
 
 GULONG_STAFF = Asker(id="bai", role="staff", channel="desk", scope="stations", stations=frozenset({"gulong-6"}))
 SUBDISTRICT = OpenSubdistrict(name="古美路街道", time_zone="Asia/Shanghai")

@@ -22,7 +22,6 @@ from tests.spec import given
 
 from booking.local_time import Hours
 from booking.messages import Ask, SealedText, derived_id
-from booking.places.events import resource_day_tag
 from booking.reservations.decide import (
     RequestBooking,
     station_person,
@@ -33,6 +32,7 @@ from booking.reservations.events import (
     person_month_tag,
 )
 from booking.rules.events import RuleBook
+from booking.takes import resource_day_tag
 
 NOTE = SealedText(text="带了孙子", key=b"k" * 32)
 

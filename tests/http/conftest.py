@@ -16,10 +16,11 @@ from tests.conftest import TestDatabase
 from booking.desk import new_command_id, new_person_id
 from booking.messages import Answer, Ask, Asker, Command, Outcome, Role
 from booking.places.decide import OpenResource, OpenRoom, OpenSpace, OpenStation, OpenSubdistrict
-from booking.places.events import RoomDefinition, Take, Use
+from booking.places.events import RoomDefinition, Use
 from booking.reservations.decide import CloseOut
 from booking.rules.decide import ChangeRules
 from booking.rules.events import RuleBook
+from booking.takes import Take
 from linyue.clock import SimulatedClock
 from linyue.identity import Budget
 from linyue.postgres import engine

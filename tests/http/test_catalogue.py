@@ -5,7 +5,8 @@ from tests.http.conftest import Served
 
 from booking.local_time import Hours
 from booking.places.decide import ChangeRoom
-from booking.places.events import RoomDefinition, Take, Use
+from booking.places.events import RoomDefinition, Use
+from booking.takes import Take
 
 pytestmark = pytest.mark.asyncio
 

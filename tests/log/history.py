@@ -23,7 +23,7 @@ from booking.places.decide import (
     OpenSubdistrict,
     ReopenRoom,
 )
-from booking.places.events import RoomDefinition, Take, Use
+from booking.places.events import RoomDefinition, Use
 from booking.reservations.decide import (
     ApproveBooking,
     CancelBooking,
@@ -34,6 +34,7 @@ from booking.reservations.decide import (
 )
 from booking.rules.decide import ChangeRules
 from booking.rules.events import RuleBook
+from booking.takes import Take
 from booking.vault import Vault
 
 SUBDISTRICT = "gumei"

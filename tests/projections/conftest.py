@@ -19,10 +19,11 @@ from booking.codec import Codec
 from booking.desk import Desk
 from booking.messages import Answer, Ask, Asker, Command, Outcome, RefusedBody, SealedText
 from booking.places.decide import OpenResource, OpenRoom, OpenSpace, OpenStation, OpenSubdistrict
-from booking.places.events import RoomDefinition, Take, Use
+from booking.places.events import RoomDefinition, Use
 from booking.reservations.decide import RequestBooking
 from booking.rules.decide import ChangeRules
 from booking.rules.events import RuleBook
+from booking.takes import Take
 from booking.vault import Vault
 from linyue.postgres import engine
 from projections.projector import Follower, Question

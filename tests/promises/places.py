@@ -4,9 +4,10 @@ from collections.abc import Iterator
 
 from booking.messages import Command
 from booking.places.decide import OpenResource, OpenRoom, OpenSpace, OpenStation, OpenSubdistrict
-from booking.places.events import RoomDefinition, Take, Use
+from booking.places.events import RoomDefinition, Use
 from booking.rules.decide import ChangeRules
 from booking.rules.events import RuleBook
+from booking.takes import Take
 
 STATION = "station"
 TABLES = 3

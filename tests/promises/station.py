@@ -11,9 +11,10 @@ from booking import subjects
 from booking.desk import Desk, new_command_id
 from booking.messages import Answer, Ask, Asker, Command, Outcome
 from booking.places.decide import OpenResource, OpenRoom, OpenSpace, OpenStation, OpenSubdistrict
-from booking.places.events import RoomDefinition, Take, Use
+from booking.places.events import RoomDefinition, Use
 from booking.rules.decide import ChangeRules
 from booking.rules.events import RuleBook
+from booking.takes import Take
 from booking.vault import Vault
 from linyue.postgres import Databases
 from linyue.wiring import codec_of, writer

@@ -21,6 +21,7 @@ from booking.places import decide as places
 from booking.places import events as place_events
 from booking.rules.decide import ChangeRules
 from booking.rules.events import RuleBook
+from booking.takes import Take
 from booking.vault import Vault
 from booking.verify import Report, verify
 from linyue.wiring import codec_of, writer
@@ -117,7 +118,7 @@ class System(RuleBasedStateMachine):
             uses=tuple(
                 place_events.Use(
                     use=name,
-                    takes=tuple(place_events.Take(resource=r, units=n) for r, n in use.takes.items()),
+                    takes=tuple(Take(resource=r, units=n) for r, n in use.takes.items()),
                     units=use.units,
                     slot_minutes=use.slot // MINUTE,
                     approval=use.approval,

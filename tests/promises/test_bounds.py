@@ -10,8 +10,8 @@ from tests.promises.station import a_desk, ask, open_station, resident
 
 from booking import log
 from booking.messages import Outcome
-from booking.places.events import resource_day_tag
 from booking.reservations.decide import RequestBooking
+from booking.takes import resource_day_tag
 
 NOW = datetime(2026, 12, 1, 1, 0, tzinfo=UTC)
 FIRST = datetime(2026, 12, 2, 1, 0, tzinfo=UTC)

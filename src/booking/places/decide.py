@@ -7,11 +7,10 @@ from typing import Annotated
 import msgspec
 
 from booking.local_time import are_apart, is_zone
-from booking.messages import Ask, Command, Decision, Denied, Id, Name, Reason, Recorded
+from booking.messages import Ask, Command, Count, Decision, Denied, Id, Name, Reason, Recorded, Slug
 from booking.places.events import (
     SUBDISTRICT,
     ChangeRefused,
-    Count,
     Resource,
     ResourceChanged,
     ResourceOpened,
@@ -21,7 +20,6 @@ from booking.places.events import (
     RoomDefinition,
     RoomOpened,
     RoomReopened,
-    Slug,
     Space,
     SpaceOpened,
     Station,
@@ -29,12 +27,12 @@ from booking.places.events import (
     Subdistrict,
     SubdistrictOpened,
     Use,
-    resource_tag,
     room_tag,
     space_tag,
     station_tag,
 )
 from booking.state import State, TagRange
+from booking.takes import resource_tag
 
 CLOSE_REASONS = ("maintenance", "cleaning", "station_activity", "holiday", "safety", "other")
 CloseReason = Annotated[str, msgspec.Meta(pattern=f"^({'|'.join(CLOSE_REASONS)})$")]

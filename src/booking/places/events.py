@@ -6,11 +6,8 @@ from typing import Annotated
 import msgspec
 
 from booking.local_time import Hours, Interval
-from booking.messages import Event, Name, Recorded, Refusal
-from booking.state import TagRange
-
-Slug = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,59}$")]
-Count = Annotated[int, msgspec.Meta(ge=1, le=100_000)]
+from booking.messages import Count, Event, Name, Recorded, Refusal, Slug
+from booking.takes import Take, resource_tag
 
 SUBDISTRICT = "subdistrict"
 
@@ -23,32 +20,8 @@ def space_tag(space: str) -> str:
     return f"space:{space}"
 
 
-def resource_tag(resource: str) -> str:
-    return f"resource:{resource}"
-
-
 def room_tag(room: str) -> str:
     return f"room:{room}"
-
-
-def resource_day_tag(resource: str, day: str) -> str:
-    """What is taken of a resource on a local day (YYYY-MM-DD)."""
-    return f"resource:{resource}:{day}"
-
-
-def resource_days(resource: str, first: str, last: str | None) -> TagRange:
-    """Every day of a resource from `first` to `last`, both included; without `last`, all that lies ahead."""
-    # ":" stands just above the digits in byte order, so it ends every day, and "day:" every tag of that day.
-    return TagRange(
-        resource_day_tag(resource, first), f"resource:{resource}:{last}:" if last else f"resource:{resource}::"
-    )
-
-
-class Take(msgspec.Struct, frozen=True, kw_only=True):
-    """So many units of a resource."""
-
-    resource: Slug
-    units: Count = 1
 
 
 class Use(msgspec.Struct, frozen=True, kw_only=True):

@@ -21,9 +21,10 @@ from booking.local_time import (
     peak,
 )
 from booking.messages import Reason
-from booking.places.events import Resource, Room, RoomDefinition, Use, resource_day_tag
+from booking.places.events import Resource, Room, RoomDefinition, Use
 from booking.reservations.events import PersonMonth, ResourceDay
 from booking.rules.events import HouseRules
+from booking.takes import resource_day_tag
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):

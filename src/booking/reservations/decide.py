@@ -7,20 +7,21 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from booking.local_time import Interval, days_touched, zone_named
-from booking.messages import Ask, Asker, Command, Decision, Denied, Event, Id, Reason, Recorded, code_of, derived_id
-from booking.places.events import (
-    SUBDISTRICT,
+from booking.messages import (
+    Ask,
+    Asker,
+    Command,
     Count,
-    Resource,
-    Room,
-    RoomDefinition,
-    Subdistrict,
-    Take,
-    Use,
-    resource_day_tag,
-    resource_tag,
-    room_tag,
+    Decision,
+    Denied,
+    Event,
+    Id,
+    Reason,
+    Recorded,
+    code_of,
+    derived_id,
 )
+from booking.places.events import SUBDISTRICT, Resource, Room, RoomDefinition, Subdistrict, Use, room_tag
 from booking.reservations import checks
 from booking.reservations import follow as following
 from booking.reservations.checks import Known, Wanted, broken
@@ -46,6 +47,7 @@ from booking.reservations.events import (
 from booking.reservations.standing import Life, Standing
 from booking.rules.events import RULES, HouseRules
 from booking.state import State, TagRange
+from booking.takes import Take, resource_day_tag, resource_tag
 
 
 class RequestBooking(Command, frozen=True, kw_only=True):

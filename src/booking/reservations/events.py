@@ -8,8 +8,8 @@ import msgspec
 
 from booking.local_time import Interval, months_of
 from booking.messages import Event, Recorded, Refusal, unique
-from booking.places.events import Take, resource_day_tag
 from booking.reservations.standing import Life
+from booking.takes import Take, resource_day_tag
 
 CancelReason = Literal[
     "changed_plans", "ill", "booked_by_mistake", "other", "room_closed", "room_changed", "staff_decision"

@@ -21,13 +21,12 @@ from booking.places.events import (
     RoomClosed,
     RoomDefinition,
     Subdistrict,
-    Take,
-    resource_days,
     room_tag,
 )
 from booking.reservations.events import BookingCancelled, CancelReason, Hold, ResourceDay
 from booking.rules.events import RULES, HouseRules
 from booking.state import State, TagRange
+from booking.takes import Take, resource_days
 
 
 class Touched(TypedDict):
