@@ -24,6 +24,7 @@ from linyue.clock import Clock, clock_of, remember
 from linyue.demo_people import DemoPerson, known_demo_people
 from linyue.housekeeping import Housekeeper
 from linyue.identity import Identity
+from linyue.lasting import Lasting
 from linyue.postgres import Databases, engine, external_databases
 from linyue.postgres.ticks import tick_lock
 from linyue.scheduler import Scheduler, note_tick
@@ -48,6 +49,7 @@ class Parts:
     now: Callable[[], datetime]
     desk: Desk
     reader: Reader
+    lasting: Lasting
     identity: Identity
     vault: Vault
     pool: "asyncpg.Pool[Any]"
@@ -63,12 +65,14 @@ async def wire(settings: Settings, databases: Databases, clock: Clock) -> AsyncI
         stack.push_async_callback(reading.dispose)
         vault = Vault(settings.subdistrict, vault_keys(settings))
         desk = await stack.enter_async_context(desk_of(settings.subdistrict, databases, vault, clock.now))
+        reader = Reader(reading, settings.subdistrict)
         yield Parts(
             settings=settings,
             subdistrict=settings.subdistrict,
             now=clock.now,
             desk=desk,
-            reader=Reader(reading, settings.subdistrict),
+            reader=reader,
+            lasting=Lasting(reader),
             identity=Identity(reading, settings.subdistrict, clock.now),
             vault=vault,
             pool=pool,

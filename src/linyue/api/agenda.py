@@ -11,7 +11,7 @@ from litestar.params import FromPath, FromQuery, QueryParameter
 from booking.messages import Denied
 from booking.reservations.standing import LIVE, Standing
 from linyue.api.answers import BookingOut, Items, TheCaller, TheParts, answered, in_zone
-from linyue.api.asking import denied, position_asked, zone_of
+from linyue.api.asking import denied, position_asked
 from linyue.api.bodies import YEARS, known_form
 from linyue.api.people import texts
 from linyue.identity import Actor
@@ -52,7 +52,7 @@ async def get_booking(
     request: Request[Any, Any, Any], booking: FromPath[str], parts: TheParts, caller: TheCaller
 ) -> Response[BookingFull]:
     """A booking as it stands now, and what the caller may do with it."""
-    id_, now, zone = known_form(booking, "booking"), parts.now(), await zone_of(parts)
+    id_, now, zone = known_form(booking, "booking"), parts.now(), await parts.lasting.zone()
     async with parts.reader.of(agenda.NAME, position_asked(request)) as snapshot:
         item = await seen(snapshot, caller, id_, now)
     told = await texts(parts, texts_of(item)) if sees_texts(caller, item) else {}
@@ -150,7 +150,7 @@ async def list_own_bookings(
             raise wrong("far_year", field)
     if cursor is not None and len(cursor) > CURSOR_LENGTH_MAX:
         raise wrong("not_a_cursor", "cursor")
-    zone = await zone_of(parts)
+    zone = await parts.lasting.zone()
     async with parts.reader.of(agenda.NAME, position_asked(request)) as snapshot:
         page = await agenda.of_person(
             snapshot,

@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any
-from weakref import WeakKeyDictionary
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -22,8 +21,6 @@ from linyue.words import Language
 from linyue.words.denials import DENIALS
 from linyue.words.malformed import Malformed
 from linyue.words.rules import message
-from projections import availability
-from projections.reading import Reader
 
 POSITION = "X-Log-Position"
 
@@ -176,27 +173,3 @@ async def connection_of(parts: Parts) -> AsyncIterator[Any]:
     """A connection to read the log and the vault with, from the worker's pool."""
     async with parts.pool.acquire() as connection:
         yield connection
-
-
-_ZONES: WeakKeyDictionary[Reader, ZoneInfo] = WeakKeyDictionary()
-
-
-_STATIONS: WeakKeyDictionary[Reader, dict[str, str]] = WeakKeyDictionary()
-
-
-async def station_of(parts: Parts, room: str) -> str | None:
-    """The station of a room, which it never leaves, so that it is read once; None where there is no such room."""
-    known = _STATIONS.setdefault(parts.reader, {})
-    if room not in known:
-        async with parts.reader.of(availability.NAME) as snapshot:
-            known.update({found.id: found.station.id for found in await availability.rooms(snapshot)})
-    return known.get(room)
-
-
-async def zone_of(parts: Parts) -> ZoneInfo:
-    """The subdistrict's time zone, which never changes and so is read once. Raises `NotBuilt` or `NotOpened`."""
-    known = _ZONES.get(parts.reader)
-    if known is None:
-        async with parts.reader.of(availability.NAME) as snapshot:
-            known = _ZONES[parts.reader] = await availability.zone(snapshot)
-    return known

@@ -11,7 +11,7 @@ from litestar.params import FromQuery, QueryParameter
 from booking import log
 from booking.codec import Envelope
 from linyue.api.answers import Items, TheParts, answered
-from linyue.api.asking import connection_of, position_asked, zone_of
+from linyue.api.asking import connection_of, position_asked
 from linyue.api.bodies import POSITION_MAX, known_form
 from linyue.api.history import position_after
 from linyue.wiring import Parts
@@ -64,7 +64,7 @@ async def list_audit_events(  # noqa: PLR0913 - an argument for each filter that
         if value is not None:
             known_form(value, field)
     since = max(after, position_after(cursor))
-    zone = await zone_of(parts)
+    zone = await parts.lasting.zone()
     async with parts.reader.of(history.NAME, position_asked(request)) as snapshot:
         rows = await history.events(snapshot, since, limit, **about)
     items = await _as_stored(parts, rows, zone)

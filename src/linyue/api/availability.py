@@ -16,7 +16,7 @@ from booking.messages import RefusedBody
 from booking.reservations.decide import RequestBooking
 from linyue.alternatives import DAYS_AFTER, Alternative, Asked, nearest
 from linyue.api.answers import TheCaller, TheParts, answered
-from linyue.api.asking import ReasonOut, position_asked, reason_out, zone_of
+from linyue.api.asking import ReasonOut, position_asked, reason_out
 from linyue.api.bodies import days, known_form
 from linyue.permissions import Caller
 from linyue.wiring import Parts
@@ -156,7 +156,7 @@ class Advice:
         async with self._parts.reader.of(availability.NAME, position) as snapshot:
             if snapshot.position < position:
                 return snapshot.position, []
-            now, zone = self._parts.now(), await zone_of(self._parts)
+            now, zone = self._parts.now(), await self._parts.lasting.zone()
             day = local_day(asked.slot.start, zone)
             same_room = await availability.board(snapshot, day, day + timedelta(days=DAYS_AFTER), now, room=asked.room)
             use = use or _only_use(same_room, asked.room)

@@ -16,7 +16,7 @@ from booking.reservations.decide import (
     station_person,
 )
 from linyue.api.answers import BookingOut, TheCaller, TheParts, answered, booking_out
-from linyue.api.asking import Wish, ask, denied, key_and_print, refusal, station_of, zone_of
+from linyue.api.asking import Wish, ask, denied, key_and_print, refusal
 from linyue.api.availability import Advice
 from linyue.api.bodies import (
     BOOKING_DAYS_MAX,
@@ -51,7 +51,7 @@ async def request_booking(
     """Ask for a slot. 201: it holds, or awaits approval; 409: every rule that said no, and what is free instead."""
     key, fingerprint = key_and_print(request, data)
     command = await wanted(parts, caller, data)
-    zone = await zone_of(parts)
+    zone = await parts.lasting.zone()
     wish = Wish(command=command, key=key, fingerprint=fingerprint, texts={"purpose": data.purpose})
     answer = await ask(parts, caller, wish)
     if answer.outcome is Outcome.REFUSED:
@@ -96,7 +96,7 @@ async def _for_whom(parts: Parts, caller: Caller, body: BookingRequest) -> str:
         if await parts.identity.account(body.person) is None:
             raise denied(Denied(code="not_found", what="person"))
         return body.person
-    station = await station_of(parts, body.room)
+    station = await parts.lasting.station_of(body.room)
     if station is None:
         raise denied(Denied(code="not_found", what="room"))
     if body.person not in (None, station_person(station)):
@@ -188,7 +188,7 @@ async def _change(
     request: AnyRequest, parts: Parts, caller: Caller, command: Command, body: object, note: str | None
 ) -> Response[BookingOut]:
     key, fingerprint = key_and_print(request, body)
-    zone = await zone_of(parts)
+    zone = await parts.lasting.zone()
     wish = Wish(command=command, key=key, fingerprint=fingerprint, texts={"note": note})
     answer: Answer = await ask(parts, caller, wish)
     if answer.outcome is Outcome.REFUSED:

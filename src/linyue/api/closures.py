@@ -10,7 +10,7 @@ from litestar.params import FromPath, JSONBody
 from booking.messages import Denied, Outcome
 from booking.places.decide import CloseRoom
 from linyue.api.answers import TheCaller, TheParts, answered
-from linyue.api.asking import Wish, ask, denied, key_and_print, refusal, zone_of
+from linyue.api.asking import Wish, ask, denied, key_and_print, refusal
 from linyue.api.bodies import RoomClosing, Strict, after, in_bounds, known_form
 from linyue.api.catalogue import RoomOut, room_out
 from projections import availability
@@ -49,7 +49,7 @@ async def close_room(
     """Close a room for a time, or until further notice; what lies ahead is cancelled, and listed first by `dry_run`."""
     key, fingerprint = key_and_print(request, data)
     command = _command(known_form(room, "room"), data)
-    zone = await zone_of(parts)
+    zone = await parts.lasting.zone()
     # Before the command: once that is done, nothing may keep its answer from the caller.
     async with parts.reader.of(availability.NAME) as snapshot:
         known = await availability.room(snapshot, command.room)

@@ -13,7 +13,7 @@ from booking.messages import Channel, Reason
 from booking.vault import text_id
 from linyue.api.agenda import seen, sees_texts
 from linyue.api.answers import Items, TheCaller, TheParts, answered
-from linyue.api.asking import position_asked, zone_of
+from linyue.api.asking import position_asked
 from linyue.api.bodies import POSITION_MAX, known_form
 from linyue.api.people import Person, names, shown, texts
 from linyue.permissions import Caller
@@ -59,7 +59,7 @@ async def get_booking_history(
     cursor: FromQuery[str | None] = None,
 ) -> Response[Items[HistoryItem]]:
     """Everything that happened to a booking, oldest first, and what was refused of it."""
-    id_, asked, zone = known_form(booking, "booking"), position_asked(request), await zone_of(parts)
+    id_, asked, zone = known_form(booking, "booking"), position_asked(request), await parts.lasting.zone()
     after = position_after(cursor)
     async with parts.reader.of(agenda.NAME, asked) as snapshot:
         item = await seen(snapshot, caller, id_, parts.now())
