@@ -160,7 +160,7 @@ def completed(document: dict[str, Any]) -> dict[str, Any]:
             if call in TABLE:
                 _complete(call, operation)
             _leave_out_litestars_errors(operation)
-    _forbid_unknown_fields(document, schemas)
+    _complete_bodies(document, schemas)
     ready = document["paths"]["/health/ready"]["get"]["responses"]
     ready["503"] = {**ready["200"], "description": "The database is away, or a read model is not there."}
     return _with_plain_names(document)
@@ -198,7 +198,6 @@ def _exemplify(call: str, operation: dict[str, Any]) -> None:
             parameter["example"] = example.parameters[parameter["name"]]
     if example.body is not None:
         operation["requestBody"]["content"]["application/json"]["example"] = example.body
-        operation["requestBody"]["required"] = not call.endswith(("/cancel", "/approve"))
     response = next(r for status, r in operation["responses"].items() if status.startswith("2"))
     response["content"]["application/json"]["example"] = example.answer
     if example.refusal is not None:
@@ -212,11 +211,12 @@ def _leave_out_litestars_errors(operation: dict[str, Any]) -> None:
         del operation["responses"]["400"]
 
 
-def _forbid_unknown_fields(document: dict[str, Any], schemas: dict[str, Any]) -> None:
-    """A body's struct refuses fields that it does not know, and its schema says so."""
+def _complete_bodies(document: dict[str, Any], schemas: dict[str, Any]) -> None:
+    """A body's struct refuses fields that it does not know; where it needs none, none need be sent."""
     for methods in document["paths"].values():
         for operation in methods.values():
             for content in operation.get("requestBody", {}).get("content", {}).values():
                 name = content["schema"].get("$ref", "").rpartition("/")[2]
                 if name in schemas:
                     schemas[name]["additionalProperties"] = False
+                    operation["requestBody"]["required"] = bool(schemas[name].get("required"))

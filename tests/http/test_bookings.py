@@ -170,6 +170,16 @@ async def test_a_booking_is_checked_in_within_its_window_and_completed_at_its_en
     assert (await served.get("resident", path, checked_in.json()["position"])).json()["state"] == "completed"
 
 
+async def test_what_a_change_does_not_know_is_refused_and_nothing_is_as_good_as_an_empty_body(served: Served) -> None:
+    made = await served.book("resident", slot("painting", 10, day=24))
+    served.clock.move_to(NOW + timedelta(minutes=20))
+    path, key = f"bookings/{made['id']}/check-in", {"Idempotency-Key": "k"}
+    unknown = await served.post("resident", path, {"people": 3})
+    assert (unknown.status_code, unknown.json()["field"]) == (400, "people")
+    none, empty = [await served.post("resident", path, body, headers=key) for body in (None, dict[str, object]())]
+    assert (none.status_code, empty.text) == (200, none.text)
+
+
 async def test_whoever_holds_a_booking_gives_it_up_before_it_starts(served: Served) -> None:
     made = await served.book("resident", slot("painting", 10, day=24))
     path = f"bookings/{made['id']}/cancel"

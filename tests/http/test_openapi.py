@@ -164,6 +164,8 @@ def test_the_description_says_who_may_call_and_which_reasons_there_are(running: 
         assert ({} in operation["security"]) == ("nobody" in TABLE[call])
         names = {parameter["name"] for parameter in operation["parameters"]}
         assert ("Idempotency-Key" if call.startswith("POST") else "X-Log-Position") in names
+    optional = {call for call in TABLE if operation_of(document, call).get("requestBody", {}).get("required") is False}
+    assert optional == {f"POST bookings/{{booking}}/{action}" for action in ("cancel", "check-in", "approve")}
     schemas = document["components"]["schemas"]
     assert set(schemas["BookingCancel"]["properties"]["reason"]["enum"]) == {*get_args(GivenReason), None}
     assert schemas["BookingReject"]["properties"]["reason"]["enum"] == list(REJECT_REASONS)

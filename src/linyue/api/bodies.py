@@ -72,6 +72,10 @@ class BookingCancel(Body, frozen=True, kw_only=True):
     note: Note | None = None
 
 
+class BookingCheckIn(Body, frozen=True, kw_only=True):
+    """Nothing more is to be said: no body, or an empty one."""
+
+
 class BookingApprove(Body, frozen=True, kw_only=True):
     note: Note | None = None
 

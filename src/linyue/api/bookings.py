@@ -1,11 +1,12 @@
 """Bookings: ask for one, cancel, check in, approve, reject. Each is one command at the desk."""
 
-from typing import Any, get_args
+from typing import Any, NamedTuple, get_args
 
 from litestar import Request, Response, post
-from litestar.params import FromPath, JSONBody
+from litestar.di import NamedDependency, Provide
+from litestar.params import FromPath, JSONBody, SkipValidation
 
-from booking.messages import Answer, Command, Denied, Outcome, RefusedBody
+from booking.messages import Command, Denied, Outcome, RefusedBody
 from booking.reservations.decide import (
     STATION_PREFIX,
     ApproveBooking,
@@ -20,8 +21,10 @@ from linyue.api.asking import Wish, ask, denied, key_and_print, refusal
 from linyue.api.availability import Advice
 from linyue.api.bodies import (
     BOOKING_DAYS_MAX,
+    Body,
     BookingApprove,
     BookingCancel,
+    BookingCheckIn,
     BookingReject,
     BookingRequest,
     GivenReason,
@@ -104,95 +107,74 @@ async def _for_whom(parts: Parts, caller: Caller, body: BookingRequest) -> str:
     return station_person(station)
 
 
-@post(
-    "/bookings/{booking:str}/cancel",
-    opt={"call": "POST bookings/{booking}/cancel"},
-    operation_id="cancel_booking",
-    tags=["bookings"],
-    dto=Strict[BookingCancel],
-    return_dto=None,
-    status_code=200,
-)
-async def cancel_booking(
-    request: AnyRequest,
-    booking: FromPath[str],
-    parts: TheParts,
-    caller: TheCaller,
-    data: JSONBody[BookingCancel | None] = None,
-) -> Response[BookingOut]:
-    """Give a booking up. Whoever holds it can until it starts; staff also while it runs."""
-    body = data or BookingCancel()
-    reason: GivenReason = body.reason or ("other" if caller.scope == "own" else "staff_decision")
-    if reason == "staff_decision" and caller.scope == "own":
-        listed = ", ".join(known for known in get_args(GivenReason) if known != "staff_decision")
-        raise wrong("not_listed", "reason", listed=listed)
-    command = CancelBooking(booking=known_form(booking, "booking"), reason=reason)
-    return await _change(request, parts, caller, command, body, body.note)
+class Change(NamedTuple):
+    """A change that is asked of a booking: which booking it is, who asks, and with what."""
+
+    booking: str
+    caller: Caller
+    parts: Parts
+    request: AnyRequest
 
 
-@post(
-    "/bookings/{booking:str}/check-in",
-    opt={"call": "POST bookings/{booking}/check-in"},
-    operation_id="check_in",
-    tags=["bookings"],
-    status_code=200,
-)
-async def check_in(
-    request: AnyRequest, booking: FromPath[str], parts: TheParts, caller: TheCaller
-) -> Response[BookingOut]:
-    """Say that somebody came: from 15 minutes before the start, until the grace is over."""
-    return await _change(request, parts, caller, CheckIn(booking=known_form(booking, "booking")), None, None)
+TheChange = NamedDependency[SkipValidation[Change]]
 
 
-@post(
-    "/bookings/{booking:str}/approve",
-    opt={"call": "POST bookings/{booking}/approve"},
-    operation_id="approve_booking",
-    tags=["bookings"],
-    dto=Strict[BookingApprove],
-    return_dto=None,
-    status_code=200,
-)
-async def approve_booking(
-    request: AnyRequest,
-    booking: FromPath[str],
-    parts: TheParts,
-    caller: TheCaller,
-    data: JSONBody[BookingApprove | None] = None,
-) -> Response[BookingOut]:
-    """Say yes to a booking that awaits approval."""
-    body = data or BookingApprove()
-    return await _change(
-        request, parts, caller, ApproveBooking(booking=known_form(booking, "booking")), body, body.note
+async def _change_of(request: AnyRequest, booking: FromPath[str], parts: TheParts, caller: TheCaller) -> Change:
+    return Change(known_form(booking, "booking"), caller, parts, request)
+
+
+def changing(action: str, operation_id: str, body: type[Strict[Any]]) -> post:
+    """The route of a change: its handler says which command, and this all else that such routes have in common."""
+    return post(
+        f"/bookings/{{booking:str}}/{action}",
+        opt={"call": f"POST bookings/{{booking}}/{action}"},
+        operation_id=operation_id,
+        tags=["bookings"],
+        dto=body,
+        return_dto=None,
+        status_code=200,
+        dependencies={"change": Provide(_change_of)},
     )
 
 
-@post(
-    "/bookings/{booking:str}/reject",
-    opt={"call": "POST bookings/{booking}/reject"},
-    operation_id="reject_booking",
-    tags=["bookings"],
-    dto=Strict[BookingReject],
-    return_dto=None,
-    status_code=200,
-)
-async def reject_booking(
-    request: AnyRequest, booking: FromPath[str], data: JSONBody[BookingReject], parts: TheParts, caller: TheCaller
-) -> Response[BookingOut]:
+@changing("cancel", "cancel_booking", Strict[BookingCancel])
+async def cancel_booking(change: TheChange, data: JSONBody[BookingCancel | None] = None) -> Response[BookingOut]:
+    """Give a booking up. Whoever holds it can until it starts; staff also while it runs."""
+    body, own = data or BookingCancel(), change.caller.scope == "own"
+    reason: GivenReason = body.reason or ("other" if own else "staff_decision")
+    if reason == "staff_decision" and own:
+        listed = ", ".join(known for known in get_args(GivenReason) if known != "staff_decision")
+        raise wrong("not_listed", "reason", listed=listed)
+    return await _changed(change, CancelBooking(booking=change.booking, reason=reason), body, body.note)
+
+
+@changing("check-in", "check_in", Strict[BookingCheckIn])
+async def check_in(change: TheChange, data: JSONBody[BookingCheckIn | None] = None) -> Response[BookingOut]:
+    """Say that somebody came: from 15 minutes before the start, until the grace is over."""
+    return await _changed(change, CheckIn(booking=change.booking), data or BookingCheckIn())
+
+
+@changing("approve", "approve_booking", Strict[BookingApprove])
+async def approve_booking(change: TheChange, data: JSONBody[BookingApprove | None] = None) -> Response[BookingOut]:
+    """Say yes to a booking that awaits approval."""
+    body = data or BookingApprove()
+    return await _changed(change, ApproveBooking(booking=change.booking), body, body.note)
+
+
+@changing("reject", "reject_booking", Strict[BookingReject])
+async def reject_booking(change: TheChange, data: JSONBody[BookingReject]) -> Response[BookingOut]:
     """Say no to a booking that awaits approval, with a reason."""
-    command = RejectBooking(booking=known_form(booking, "booking"), reason=data.reason)
-    return await _change(request, parts, caller, command, data, data.note)
+    return await _changed(change, RejectBooking(booking=change.booking, reason=data.reason), data, data.note)
 
 
-async def _change(
-    request: AnyRequest, parts: Parts, caller: Caller, command: Command, body: object, note: str | None
-) -> Response[BookingOut]:
-    key, fingerprint = key_and_print(request, body)
-    zone = await parts.lasting.zone()
+async def _changed(change: Change, command: Command, body: Body, note: str | None = None) -> Response[BookingOut]:
+    """The booking as it is then, or a Problem with every reason against it."""
+    key, fingerprint = key_and_print(change.request, body)
+    zone = await change.parts.lasting.zone()
     wish = Wish(command=command, key=key, fingerprint=fingerprint, texts={"note": note})
-    answer: Answer = await ask(parts, caller, wish)
+    answer = await ask(change.parts, change.caller, wish)
     if answer.outcome is Outcome.REFUSED:
-        raise await refusal(answer, caller.language, zone)
+        raise await refusal(answer, change.caller.language, zone)
     return answered(booking_out(answer.body, answer.position, zone), answer.position)
 
 
