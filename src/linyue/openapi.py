@@ -14,6 +14,7 @@ from litestar.static_files import create_static_files_router
 
 from linyue.examples import EXAMPLES
 from linyue.permissions import API, TABLE, sentence
+from linyue.problems import VARY
 
 ASSETS = "/schema/assets"
 
@@ -96,6 +97,7 @@ _ERRORS = {
     404: "No such thing, or not yours to see.",
     409: "A rule said no: every reason, with figures.",
     413: "Too large.",
+    415: "A body that is not JSON.",
     422: "The Idempotency-Key was used for another request.",
     429: "Too many; Retry-After says when.",
     503: "Not now; Retry-After says when to ask again.",
@@ -179,7 +181,7 @@ def _complete(call: str, operation: dict[str, Any]) -> None:
     operation["security"] = [{}, {"token": []}] if "nobody" in allowed else [{"token": []}]
     headers = [_KEY, _LANGUAGE] if writes else [_POSITION, _LANGUAGE]
     operation["parameters"] = [*operation.get("parameters", []), *headers]
-    statuses = [400, 401, 403, 404, 409, 413, 422, 429, 503] if writes else [400, 401, 403, 404, 503]
+    statuses = [400, 401, 403, 404, 409, 413, 415, 422, 429, 503] if writes else [400, 401, 403, 404, 503]
     for status in statuses:
         operation["responses"][str(status)] = {
             "description": _ERRORS[status],
@@ -187,7 +189,10 @@ def _complete(call: str, operation: dict[str, Any]) -> None:
         }
     for status, response in operation["responses"].items():
         if status.startswith("2"):
-            response["headers"] = {"X-Log-Position": {"schema": {"type": "integer"}}}
+            response["headers"] = {
+                "X-Log-Position": {"schema": {"type": "integer"}},
+                "Vary": {"schema": {"const": VARY}},
+            }
     _exemplify(call, operation)
 
 

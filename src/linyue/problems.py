@@ -28,6 +28,8 @@ from projections.availability import NotOpened
 from projections.reading import NotBuilt
 
 MEDIA_TYPE = "application/problem+json"
+# Every answer depends on who asks, and every sentence in it on their language.
+VARY = "Accept-Language, Authorization"
 BUSY_SECONDS = 1
 CLOCK_SECONDS = 60
 STATUSES: Mapping[Kind, int] = {
@@ -170,7 +172,7 @@ def response(problem: Problem, language: Language) -> Response[Any]:
         "detail": problem.detail(language),
         **problem.members,
     }
-    headers = {"Content-Language": TAGS[language], **problem.headers}
+    headers = {"Content-Language": TAGS[language], "Vary": VARY, **problem.headers}
     return Response(msgspec.json.encode(body), status_code=problem.status, headers=headers, media_type=MEDIA_TYPE)
 
 
@@ -190,8 +192,15 @@ def _of_litestar(error: HTTPException) -> Problem:
         log.error("unforeseen", exc_info=error)
         return Problem("internal")
     kind = kinds.get(error.status_code, "other")
-    allow = {name: value for name, value in (error.headers or {}).items() if name.lower() == "allow"}
-    return Problem(kind, status=error.status_code, headers=allow)
+    return Problem(kind, status=error.status_code, headers=_allowed(error.headers or {}))
+
+
+def _allowed(headers: Mapping[str, str]) -> dict[str, str]:
+    """Which methods an address takes; HEAD wherever it takes GET."""
+    allowed = next((value for name, value in headers.items() if name.lower() == "allow"), None)
+    if allowed is None:
+        return {}
+    return {"Allow": f"{allowed}, HEAD" if "GET" in allowed and "HEAD" not in allowed else allowed}
 
 
 def _of_parameter(error: ValidationException) -> Problem:

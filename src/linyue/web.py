@@ -6,7 +6,7 @@ import hmac
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from importlib.metadata import version
-from typing import Any
+from typing import Any, cast
 
 from litestar import Litestar, Request, Response, Router
 from litestar.config.csrf import CSRFConfig
@@ -14,9 +14,10 @@ from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.exceptions import HTTPException
 from litestar.stores.registry import StoreRegistry
+from litestar.types import HTTPScope, LifeSpanReceive, LifeSpanScope, LifeSpanSend, Message, Receive, Scope, Send
 
 from linyue import health, openapi, permissions, problems
-from linyue.api import agenda, audit, availability, bookings, catalogue, closures, history
+from linyue.api import agenda, audit, availability, bookings, catalogue, closures, history, queries
 from linyue.api.availability import Advice
 from linyue.clock import clock_of
 from linyue.pages import site, trouble
@@ -41,13 +42,25 @@ BODY_BYTES_MAX = 64 * 1024
 OpenParts = Callable[[], AbstractAsyncContextManager[Parts]]
 
 
+class App(Litestar):
+    """Answers HEAD as it would answer GET, without the body (RFC 9110, section 9.3.2)."""
+
+    async def __call__(
+        self, scope: Scope | LifeSpanScope, receive: Receive | LifeSpanReceive, send: Send | LifeSpanSend
+    ) -> None:
+        # By the name, as the server does not make it the enumeration's.
+        if scope["type"] == "http" and scope["method"] == "HEAD":  # type: ignore[comparison-overlap,typeddict-item]
+            scope, send = cast("HTTPScope", {**scope, "method": "GET"}), _without_body(cast("Send", send))
+        await super().__call__(scope, receive, send)
+
+
 def create_app(settings: Settings | None = None, open_parts: OpenParts | None = None) -> Litestar:
     """The app of one HTTP worker. Without arguments, by the environment, as a worker of `linyue serve` makes it."""
     settings = settings or from_environment()
     store = SessionStore()
-    app = Litestar(
+    app = App(
         route_handlers=[
-            Router(permissions.API, route_handlers=API_HANDLERS),
+            Router(permissions.API, route_handlers=API_HANDLERS, response_headers={"Vary": problems.VARY}),
             *health.HANDLERS,
             openapi.assets(),
             *site.ROUTES,
@@ -57,7 +70,7 @@ def create_app(settings: Settings | None = None, open_parts: OpenParts | None = 
             "parts": Provide(_parts, sync_to_thread=False),
             "caller": Provide(_caller, sync_to_thread=False),
         },
-        guards=[permissions.guard],
+        guards=[permissions.guard, queries.guard],
         exception_handlers={HTTPException: _trouble, Exception: _trouble},
         middleware=[session_config().middleware],
         stores=StoreRegistry({"sessions": store}),
@@ -67,7 +80,17 @@ def create_app(settings: Settings | None = None, open_parts: OpenParts | None = 
         logging_config=None,
     )
     permissions.check(app)
+    queries.learn(app)
     return app
+
+
+def _without_body(send: Send) -> Send:
+    async def send_head(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            await send(message)
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    return send_head
 
 
 def _with_parts(open_parts: OpenParts, store: SessionStore) -> Callable[[Litestar], AbstractAsyncContextManager[None]]:

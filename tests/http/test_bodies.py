@@ -1,13 +1,28 @@
 """What a request may bring, in bounds."""
 
 from datetime import UTC, date, datetime, timedelta
+from typing import TypeVar
 
 import pytest
 
-from linyue.api.bodies import BookingCancel, BookingRequest, Strict, after, days, in_bounds, key_of, known_form
+from linyue.api.bodies import Body, BookingCancel, BookingRequest, Strict, after, days, in_bounds, key_of, known_form
 from linyue.problems import Problem
 
+B = TypeVar("B", bound=Body)
+
 NOON = datetime(2026, 11, 25, 4, tzinfo=UTC)
+
+
+class Sent:
+    """As much of a connection as a reader of bodies looks at."""
+
+    def __init__(self, content_type: str | None = None) -> None:
+        self.headers = {"content-type": content_type} if content_type else {}
+
+
+def read(body: type[B], value: bytes, content_type: str | None = None) -> B:
+    found: B = Strict[body](Sent(content_type)).decode_bytes(value)  # type: ignore[arg-type,valid-type]
+    return found
 
 
 def what(problem: pytest.ExceptionInfo[Problem]) -> tuple[int, object]:
@@ -16,16 +31,24 @@ def what(problem: pytest.ExceptionInfo[Problem]) -> tuple[int, object]:
 
 def test_a_body_is_read_strictly() -> None:
     """No number where a text is meant, no text where a number is, nothing that is not known."""
-    read = Strict[BookingRequest]
     good = b'{"room": "r", "start": "2026-11-25T14:00:00+08:00", "end": "2026-11-25T15:00:00+08:00", "units": 2}'
-    assert read(None).decode_bytes(good).units == 2  # type: ignore[arg-type]
+    assert read(BookingRequest, good).units == 2
     for bad in (good.replace(b"2}", b'"2"}'), good.replace(b'"r"', b"7"), good.replace(b"units", b"unit")):
         with pytest.raises(Problem):
-            read(None).decode_bytes(bad)  # type: ignore[arg-type]
+            read(BookingRequest, bad)
 
 
 def test_each_body_has_a_reader_of_its_own() -> None:
-    assert Strict[BookingCancel](None).decode_bytes(b'{"reason": "ill"}').reason == "ill"  # type: ignore[arg-type]
+    assert read(BookingCancel, b'{"reason": "ill"}').reason == "ill"
+
+
+def test_what_says_that_it_is_no_json_is_not_read_as_json() -> None:
+    for fine in (None, "application/json", "Application/JSON; charset=utf-8", "application/merge-patch+json"):
+        assert read(BookingCancel, b"{}", fine) == BookingCancel()
+    for other in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "json"):
+        with pytest.raises(Problem) as problem:
+            read(BookingCancel, b"{}", other)
+        assert what(problem) == (415, None)
 
 
 def test_an_id_is_short_and_has_no_control_characters() -> None:

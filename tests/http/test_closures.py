@@ -12,7 +12,7 @@ async def test_a_closure_is_listed_first_and_then_cancels_what_lies_ahead(served
     listed = await served.post("staff", "rooms/painting/close", {**body, "dry_run": True})
     assert (listed.status_code, listed.json()["cancelled"], listed.json()["id"]) == (200, [made["id"]], "painting")
     assert listed.json()["position"] == made["position"]
-    assert (await served.get("resident", f"bookings/{made['id']}")).json()["state"] == "confirmed"
+    assert (await served.get("resident", f"bookings/{made['id']}", made["position"])).json()["state"] == "confirmed"
 
     closed = (await served.post("staff", "rooms/painting/close", body)).json()
     assert closed["cancelled"] == [made["id"]]

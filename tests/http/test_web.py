@@ -22,6 +22,39 @@ async def test_a_body_beyond_the_limit_is_not_read(served: Served) -> None:
     assert (answer.status_code, answer.headers["content-type"]) == (413, "application/problem+json")
 
 
+async def test_head_is_answered_as_get_is_without_the_body(served: Served) -> None:
+    for path in (
+        "stations",
+        "rooms?use=书画",
+        "nothing",
+        "me/bookings",
+        "bookings",
+        "/",
+        "/health/live",
+        "/schema/openapi.json",
+    ):
+        whole = await served.call("resident", "GET", path)
+        head = await served.call("resident", "HEAD", path)
+        assert (head.status_code, head.content) == (whole.status_code, b""), path
+        for name in ("content-type", "content-length", "x-log-position", "vary", "allow"):
+            assert head.headers.get(name) == whole.headers.get(name), (path, name)
+    assert (await served.call("resident", "HEAD", "bookings")).status_code == 405
+    assert "HEAD" in (await served.call("resident", "DELETE", "stations")).headers["allow"]
+
+
+async def test_a_cache_is_told_what_an_answer_depends_on(served: Served) -> None:
+    made = await served.book("resident")
+    for path in ("stations", "availability", f"bookings/{made['id']}", "bookings/nothing", "audit/events"):
+        answer = await served.get("resident", path, made["position"])
+        assert answer.headers["vary"] == "Accept-Language, Authorization", path
+
+
+async def test_a_body_that_is_no_json_is_told_what_to_send(served: Served) -> None:
+    headers = {"Authorization": f"Bearer {served.tokens['resident']}", "Content-Type": "text/plain"}
+    answer = await served.clients[0].post("/api/v1/bookings", content=b"{}", headers=headers)
+    assert (answer.status_code, answer.json()["detail"]) == (415, "请用 application/json。")
+
+
 async def test_what_is_not_there_is_told_as_a_problem(served: Served) -> None:
     for path, status in (("nothing", 404), ("/schema/nothing.json", 404), ("/health/nothing", 404)):
         answer = await served.get(None, path)

@@ -12,7 +12,7 @@ from litestar.openapi.spec import Reference, Schema
 from litestar.typing import FieldDefinition
 
 from booking.reservations.events import RejectReason
-from linyue.problems import not_read, wrong
+from linyue.problems import Problem, not_read, wrong
 
 ID_LENGTH_MAX = 64
 KEY_BYTES_MAX = 200
@@ -109,6 +109,8 @@ class Strict(AbstractDTO[T], Generic[T]):
     _decoders: dict[type[Any], msgspec.json.Decoder[Any]] = {}  # noqa: RUF012 - shared on purpose
 
     def decode_bytes(self, value: bytes) -> T:
+        if not is_json(self.asgi_connection.headers.get("content-type")):
+            raise Problem("media_type")
         decoder = self._decoders.get(self.model_type)
         if decoder is None:
             decoder = self._decoders[self.model_type] = msgspec.json.Decoder(self.model_type)
@@ -141,6 +143,14 @@ class Strict(AbstractDTO[T], Generic[T]):
     @classmethod
     def detect_nested_field(cls, field_definition: FieldDefinition) -> bool:
         return False
+
+
+def is_json(content_type: str | None) -> bool:
+    """Whether a body says that it is JSON; one that says nothing is taken for it."""
+    if content_type is None:
+        return True
+    named = content_type.partition(";")[0].strip().lower()
+    return named == "application/json" or (named.startswith("application/") and named.endswith("+json"))
 
 
 def known_form(value: str, field: str) -> str:

@@ -10,6 +10,13 @@ MALFORMED: dict[str, Words] = {
     "no_body": Words("请求缺少 JSON 正文。", "The request needs a JSON body."),
     "missing": Words("缺少必填字段 {field}。", "The field `{field}` is missing."),
     "unknown": Words("不认识字段 {field}，请去掉。", "The field `{field}` is not known here: leave it out."),
+    "unknown_parameter": Words(
+        "不认识查询参数 {field}。可用：{listed}。", "There is no query parameter `{field}` here, only: {listed}."
+    ),
+    "no_parameters": Words(
+        "这里没有查询参数，请去掉 {field}。", "There are no query parameters here: leave out `{field}`."
+    ),
+    "twice": Words("查询参数 {field} 只能写一次。", "The query parameter `{field}` may stand there once only."),
     "no_offset": Words(
         "{field} 要带时区偏移，例如 2026-12-01T14:00:00+08:00。",
         "`{field}` needs its zone's offset, as in 2026-12-01T14:00:00+08:00.",
