@@ -74,6 +74,19 @@ async def test_rooms_are_found_by_use_and_by_station(served: Served) -> None:
     assert [room["room"] for room in (await served.get(None, "availability", query=both)).json()["rooms"]] == ["ink"]
 
 
+async def test_what_is_asked_for_by_name_and_is_not_there_is_not_found(served: Served) -> None:
+    for query, detail in (
+        ({"room": "nowhere"}, "没有这个活动室。"),
+        ({"station": "nowhere"}, "没有这个站点。"),
+        ({"room": "painting", "use": "潜水"}, "这个活动室没有这种用途。"),
+    ):
+        answer = await served.get(None, "availability", query=query)
+        assert (answer.status_code, answer.json().get("detail")) == (404, detail)
+    for fine in ({"use": "潜水"}, {"room": "painting", "station": "gulong"}):
+        answer = await served.get(None, "availability", query=fine)
+        assert (answer.status_code, answer.json()["rooms"]) == (200, [])
+
+
 async def test_a_read_waits_for_the_position_that_it_asks_for_and_then_answers_with_what_there_is(
     served: Served,
 ) -> None:

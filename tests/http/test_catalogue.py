@@ -54,7 +54,11 @@ async def test_a_room_with_hours_of_its_own_shows_those(served: Served) -> None:
     assert {room["id"]: room["open"] for room in rooms}["ink"] == [{"weekday": 6, "from": "10:00", "to": "12:00"}]
 
 
-async def test_rooms_of_a_station_that_is_not_there_are_none(served: Served) -> None:
-    assert (await served.get(None, "rooms", query={"station": "nowhere"})).json()["items"] == []
+async def test_rooms_of_a_station_that_is_not_there_are_not_found(served: Served) -> None:
+    """Not none: whoever mistypes a name would take a station for one without rooms."""
+    nowhere = await served.get(None, "rooms", query={"station": "nowhere"})
+    assert (nowhere.status_code, nowhere.json()["detail"]) == (404, "没有这个站点。")
+    nothing = await served.get(None, "rooms", query={"station": "wanyuan", "use": "潜水"})
+    assert (nothing.status_code, nothing.json()["items"]) == (200, [])
     too_long = await served.get(None, "rooms", query={"station": "x" * 65})
     assert (too_long.status_code, too_long.json()["field"]) == (400, "station")

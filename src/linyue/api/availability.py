@@ -18,6 +18,7 @@ from linyue.alternatives import DAYS_AFTER, Alternative, Asked, nearest
 from linyue.api.answers import TheCaller, TheParts, answered
 from linyue.api.asking import ReasonOut, position_asked, reason_out
 from linyue.api.bodies import days, known_form
+from linyue.api.catalogue import check_named
 from linyue.permissions import Caller
 from linyue.wiring import Parts
 from projections import availability
@@ -90,6 +91,8 @@ async def get_availability(
         first = from_ or local_day(now, zone)
         first, last = days(first, to or first, days_max=DAYS_MAX)
         board = await availability.board(snapshot, first, last, now, room=room, station=station, use=use)
+        if not board.rooms:
+            await check_named(snapshot, room=room, station=station, use=use)
     # A month of every room takes a while: others are served meanwhile.
     drawn = await asyncio.to_thread(board.draw, use)
     version = board.known.rules.version

@@ -6,11 +6,13 @@ import msgspec
 from litestar import Request, Response, get
 from litestar.params import FromQuery
 
+from booking.messages import Denied
 from linyue.api.answers import Items, TheParts, answered
-from linyue.api.asking import position_asked
+from linyue.api.asking import denied, position_asked
 from linyue.api.bodies import known_form
 from projections import availability
 from projections.availability import RoomView, SpaceView, StationView, UseView
+from projections.reading import Snapshot
 
 
 class OpenHours(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,8 +61,28 @@ async def list_rooms(
             known_form(value, field)
     async with parts.reader.of(availability.NAME, position_asked(request)) as snapshot:
         found = await availability.rooms(snapshot, station, use)
+        if not found:
+            await check_named(snapshot, station=station)
     rooms = [room_out(room) for room in found]
     return answered(Items(items=rooms, next=None, position=snapshot.position), snapshot.position)
+
+
+async def check_named(
+    snapshot: Snapshot, *, room: str | None = None, station: str | None = None, use: str | None = None
+) -> None:
+    """Raise a Problem where a filter names what there is not; for an answer that would be empty.
+
+    A use without a room is no such thing: whether any room serves for it is what was asked.
+    """
+    if station is not None and all(known.id != station for known in await availability.stations(snapshot)):
+        raise denied(Denied(code="not_found", what="station"))
+    if room is None:
+        return
+    known = await availability.room(snapshot, room)
+    if known is None:
+        raise denied(Denied(code="not_found", what="room"))
+    if use is not None and all(served.use != use for served in known.uses):
+        raise denied(Denied(code="not_found", what="use"))
 
 
 def room_out(room: RoomView) -> RoomOut:
