@@ -34,10 +34,13 @@ check: .venv/.test ## Lint, formatting, types and the import contracts, in under
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+bench: .venv/.bench ## Measure against what stands beside it, in about ten minutes (ONLY=desk QUICK=1 KEEP=1)
+	@$(BIN)/python -m bench $(ONLY) $(if $(QUICK),--quick) $(if $(KEEP),--keep)
+
 screenshots: .venv/.test browser ## Take a picture of every page, in both languages, into build/screenshots
 	$(BIN)/python scripts/screenshots.py build/screenshots
 
-lock: ## Renew requirements.txt and requirements-dev.txt from pyproject.toml (needs uv; UPGRADE=1 takes newer versions)
+lock: ## Renew the three requirements*.txt from pyproject.toml (needs uv; UPGRADE=1 takes newer versions)
 	scripts/lock.sh
 
 clean: ## Remove .venv, caches and builds; the data in .data stays
@@ -55,4 +58,7 @@ browser: # Chromium and a Chinese font for the page tests
 .venv/.test: requirements-dev.txt pyproject.toml $(STALE)
 	@scripts/install.sh test
 
-.PHONY: help demo test test-long check screenshots lock clean .venv browser stale
+.venv/.bench: requirements-bench.txt pyproject.toml $(STALE)
+	@scripts/install.sh bench
+
+.PHONY: help demo test test-long check bench screenshots lock clean .venv browser stale

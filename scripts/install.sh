@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Makes .venv from a hash-pinned lock: `install.sh runtime` for running, `install.sh test` for testing as well.
+# Makes .venv from a hash-pinned lock: `install.sh runtime` for running, `test` for testing as well, `bench` for
+# measuring on top of both.
 # Needs Python 3.11 or later with venv, and nothing else. PYTHON= names one of your own.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -39,7 +40,8 @@ install() {
 case "${1:-}" in
     runtime) lock=requirements.txt stamps=(.venv/.runtime) ;;
     test) lock=requirements-dev.txt stamps=(.venv/.runtime .venv/.test) ;;
-    *) fail "usage: $0 runtime|test" ;;
+    bench) lock=requirements-bench.txt stamps=(.venv/.runtime .venv/.test .venv/.bench) ;;
+    *) fail "usage: $0 runtime|test|bench" ;;
 esac
 printf 'Installing %d packages from %s into .venv\n' "$(grep -c '==' "$lock")" "$lock"
 venv_is_sound || make_venv
