@@ -20,6 +20,7 @@ from booking.codec import Codec
 from booking.messages import Answer, Ask, Recorded, derived_id, not_valid
 from booking.state import NotRead, State, TagRange
 from booking.vault import Vault
+from booking.watch import Unwatched, Watch
 from booking.writer import Connect, Connection, Writer, is_passing, pause
 
 QUEUE_MAX = 2_000
@@ -94,7 +95,14 @@ class Desk:
     """
 
     def __init__(
-        self, subjects: Subjects, codec: Codec, vault: Vault, connect: Connect, clock: Callable[[], datetime]
+        self,
+        subjects: Subjects,
+        codec: Codec,
+        vault: Vault,
+        connect: Connect,
+        clock: Callable[[], datetime],
+        *,
+        watch: Watch | None = None,
     ) -> None:
         self.subdistrict = codec.subdistrict
         self._subjects = subjects
@@ -102,6 +110,7 @@ class Desk:
         self._vault = vault
         self._writer = Writer(codec.subdistrict, connect)
         self._clock = clock
+        self._watch = watch or Unwatched()
         self._queue: deque[Waiting] = deque()
         self._arrived = asyncio.Event()
         self._in_hand: list[Waiting] = []
@@ -144,6 +153,13 @@ class Desk:
         Raises `QueueFull`, `ClockBehind` or `NotDone` where nothing happened, `Unknown` where it may have.
         What a decider raises by mistake is raised here, to this caller alone.
         """
+        try:
+            return await self._answer_to(ask, wait_seconds)
+        except Exception as fault:
+            self._watch.failed(fault)
+            raise
+
+    async def _answer_to(self, ask: Ask, wait_seconds: float) -> Answer:
         if self._closing:
             raise NotDone("the desk is closed")
         if len(self._queue) >= QUEUE_MAX:
@@ -238,6 +254,7 @@ class Desk:
 
     async def _carry_out(self, batch: list[Waiting]) -> bool:
         """Whether the batch was committed, and everybody told."""
+        began = asyncio.get_running_loop().time()
         connection = await self._writer.begin()
         head = await log.head(connection, self.subdistrict)
         now = self._now(head)
@@ -251,6 +268,7 @@ class Desk:
         for waiting, answer in answered:
             waiting.tell(answer)
         self._put_back(early)
+        self._watch.committed([answer for _, answer in answered], asyncio.get_running_loop().time() - began)
         await self._writer.wake_followers(more_to_come=bool(self._queue))
         return True
 
