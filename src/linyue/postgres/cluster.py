@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 
 from linyue.postgres.account import Account, client_name
-from linyue.postgres.binaries import program
+from linyue.postgres.binaries import Programs
 from linyue.postgres.faults import ServerCannotRun
 
 SUPERUSER = "postgres"
@@ -49,7 +49,7 @@ CREATE DATABASE linyue OWNER linyue_owner TEMPLATE template0;
 """
 
 
-def make(folder: Path, account: Account) -> None:
+def make(folder: Path, account: Account, program: Programs) -> None:
     """Makes the cluster where there is none; beside `folder`, moved there when whole: a killed start leaves no half."""
     if folder.exists():
         _check(folder, account)
@@ -58,8 +58,8 @@ def make(folder: Path, account: Account) -> None:
     if growing.exists():
         shutil.rmtree(growing)
     account.own(growing)
-    _run(account, growing, "initdb", "--pgdata", str(growing), *_INITDB)
-    _run(account, growing, "postgres", "--single", "-j", "-D", str(growing), "template1", told=_BOOTSTRAP)
+    _run(account, growing, program("initdb"), "--pgdata", str(growing), *_INITDB)
+    _run(account, growing, program("postgres"), "--single", "-j", "-D", str(growing), "template1", told=_BOOTSTRAP)
     growing.rename(folder)
 
 
@@ -78,9 +78,9 @@ def _check(folder: Path, account: Account) -> None:
         )
 
 
-def _run(account: Account, folder: Path, name: str, *arguments: str, told: str = "") -> None:
+def _run(account: Account, folder: Path, program: Path, *arguments: str, told: str = "") -> None:
     done = subprocess.run(  # noqa: S603
-        account.command(program(name), *arguments, passing=(folder,)),
+        account.command(program, *arguments, passing=(folder,)),
         input=told,
         capture_output=True,
         text=True,
@@ -90,7 +90,7 @@ def _run(account: Account, folder: Path, name: str, *arguments: str, told: str =
     # In single-user mode a statement that fails is only told, not answered with a code.
     if done.returncode != 0 or "ERROR:" in done.stderr:
         said = (done.stderr or done.stdout).strip()[-2000:]
-        raise ServerCannotRun(f"PostgreSQL's {name} could not set up {folder.parent}: {said}")
+        raise ServerCannotRun(f"PostgreSQL's {program.name} could not set up {folder.parent}: {said}")
 
 
 def admit_us(folder: Path, account: Account) -> None:

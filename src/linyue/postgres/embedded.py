@@ -11,7 +11,7 @@ from typing import IO
 
 from linyue.postgres import cluster, databases, postmaster
 from linyue.postgres.account import Account, server_account
-from linyue.postgres.binaries import program
+from linyue.postgres.binaries import Programs, program
 from linyue.postgres.databases import Databases
 from linyue.postgres.faults import DataFolderInUse, ServerCannotRun
 
@@ -26,13 +26,16 @@ class EmbeddedServer:
     """The server of one DATA folder.
 
     Start it from the main thread: on Linux it ends when the thread that started it does. Processes that are to live on
-    without it are spawned, not forked: a fork would keep DATA's lock.
+    without it are spawned, not forked: a fork would keep DATA's lock. `programs` finds PostgreSQL's programs by name.
     """
 
-    def __init__(self, data: Path, *, fsync: bool = True, max_connections: int = 100) -> None:
+    def __init__(
+        self, data: Path, *, fsync: bool = True, max_connections: int = 100, programs: Programs = program
+    ) -> None:
         self._data = data.absolute()
         self._folder = self._data / "postgres"
         self._settings = {"fsync": "on" if fsync else "off", "max_connections": str(max_connections)}
+        self._program = programs
         self._lock: IO[str] | None = None
         self._child: subprocess.Popen[bytes] | None = None
         self._socket = Path()
@@ -48,7 +51,7 @@ class EmbeddedServer:
             self._take_data()
             account = server_account()
             postmaster.end_left_behind(self._folder)
-            cluster.make(self._folder, account)
+            cluster.make(self._folder, account, self._program)
             cluster.admit_us(self._folder, account)
             self._socket = cluster.socket_folder(self._data, account)
             self._run(account)
@@ -122,7 +125,7 @@ class EmbeddedServer:
         }
         words = [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
         passing = (self._folder, self._socket)
-        command = account.command(program("postgres"), "-D", str(self._folder), *words, passing=passing)
+        command = account.command(self._program("postgres"), "-D", str(self._folder), *words, passing=passing)
         # A session of its own: Ctrl-C in a terminal is the parent's to answer, which stops the database last.
         return subprocess.Popen(  # noqa: S603
             command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
