@@ -17,11 +17,14 @@ class TagRange(NamedTuple):
 
 
 class Kind(Protocol):
-    """A state that the events of one tag make: empty when constructed, one event further with each `evolve`."""
+    """A state that the events of one tag make: empty when constructed, one event further with each `evolve`.
+
+    `tag` is the one whose state it is: an event may enter some of its tags and leave others.
+    """
 
     def __init__(self) -> None: ...
 
-    def evolve(self, recorded: Recorded) -> Self: ...
+    def evolve(self, recorded: Recorded, tag: str) -> Self: ...
 
 
 K = TypeVar("K", bound=Kind)
@@ -55,7 +58,7 @@ class State:
                 raise NotRead(tag)
             known = kind()
             for recorded in self._events.get(tag, ()):
-                known = known.evolve(recorded)
+                known = known.evolve(recorded, tag)
             self._states.setdefault(tag, {})[kind] = known
         return cast(K, known)
 
@@ -83,4 +86,4 @@ class State:
             self._events.setdefault(tag, []).append(recorded)
             states = self._states.get(tag, {})
             for kind, known in states.items():
-                states[kind] = known.evolve(recorded)
+                states[kind] = known.evolve(recorded, tag)

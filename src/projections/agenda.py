@@ -32,11 +32,15 @@ from booking.reservations.events import (
     BookingCancelled,
     BookingCheckedIn,
     BookingConfirmed,
+    BookingEnded,
+    BookingExtended,
     BookingRejected,
     BookingRequested,
-    life_after,
+    BookingRescheduled,
+    Slot,
 )
 from booking.reservations.standing import LIVE, Life, Standing
+from booking.reservations.states import life_after
 from booking.vault import text_id
 from projections.projector import Followed, Question
 from projections.reading import Snapshot
@@ -138,7 +142,10 @@ class NotACursor(ValueError):
 
 
 # What an event may change in a row that is there.
-_MOVING = ("confirmed_at", "checked_in_at", "ended_at", "ended_as", "reason", "note")
+_MOVING = (
+    "room", "station", "use", "units", "attendees", "day", "start", "end", "grace", "made_at",
+    "confirmed_at", "checked_in_at", "ended_at", "ended_as", "reason", "note",
+)  # fmt: skip
 _INSERTION = insert(bookings)
 _KEEP = _INSERTION.on_conflict_do_update(
     index_elements=[bookings.c.subdistrict, bookings.c.booking],
@@ -150,14 +157,16 @@ Values = dict[str, Any]
 
 async def apply(connection: AsyncConnection, subdistrict: str, events: Sequence[Followed]) -> None:
     """Write down what was made, and move on the lives that were touched."""
-    touched = unique(e.recorded.event.booking for e in events if isinstance(e.recorded.event, _TOUCHING))
+    touched = unique(e.recorded.event.booking for e in events if isinstance(e.recorded.event, (*_CHANGED, *_TOUCHING)))
     rows = await _rows(connection, subdistrict, touched)
     for event in events:
         match event.recorded.event:
             case BookingRequested() | BookingConfirmed() as made:
                 rows[made.booking] = _made(subdistrict, made, event.recorded)
-            case BookingApproved() | BookingRejected() | BookingCancelled() | BookingCheckedIn() as touching:
-                rows[touching.booking] |= _moved(rows[touching.booking], touching, event.recorded)
+            case BookingRescheduled() | BookingExtended() as changed:
+                rows[changed.booking] |= _slot(changed, event.recorded)
+            case event_ if isinstance(event_, _TOUCHING):
+                rows[event_.booking] |= _moved(rows[event_.booking], event_, event.recorded)
     if rows:
         await connection.execute(_KEEP, list(rows.values()))
 
@@ -290,7 +299,9 @@ def _from_cursor(cursor: str) -> tuple[datetime, str]:
         raise NotACursor(cursor[:100]) from error
 
 
-_TOUCHING = (BookingApproved, BookingRejected, BookingCancelled, BookingCheckedIn)
+Touching = BookingApproved | BookingRejected | BookingCancelled | BookingCheckedIn | BookingEnded
+_TOUCHING = (BookingApproved, BookingRejected, BookingCancelled, BookingCheckedIn, BookingEnded)
+_CHANGED = (BookingRescheduled, BookingExtended)
 _ENDING = (BookingRejected, BookingCancelled)
 
 
@@ -299,23 +310,27 @@ def _made(subdistrict: str, made: BookingRequested | BookingConfirmed, recorded:
         "subdistrict": subdistrict,
         "booking": made.booking,
         "code": code_of(made.booking),
-        "room": made.room,
-        "station": made.station,
-        "use": made.use,
-        "units": made.units,
-        "attendees": made.attendees,
         "person": made.person,
         "booked_by": recorded.actor,
-        "day": date.fromisoformat(made.days[0]),
         "purpose": text_id(recorded.command, "purpose") if made.purpose else None,
         "reason": None,
         "note": None,
+    } | _slot(made, recorded)
+
+
+def _slot(slot: Slot, recorded: Recorded) -> Values:
+    """What every event that says the whole of a booking says of it."""
+    return {
+        "room": slot.room,
+        "station": slot.station,
+        "use": slot.use,
+        "units": slot.units,
+        "attendees": slot.attendees,
+        "day": date.fromisoformat(slot.days[0]),
     } | msgspec.structs.asdict(life_after(None, recorded))
 
 
-def _moved(
-    row: Values, touching: BookingApproved | BookingRejected | BookingCancelled | BookingCheckedIn, recorded: Recorded
-) -> Values:
+def _moved(row: Values, touching: Touching, recorded: Recorded) -> Values:
     moved = msgspec.structs.asdict(life_after(_life(row), recorded))
     if getattr(touching, "note", None):
         moved["note"] = text_id(recorded.command, "note")

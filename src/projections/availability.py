@@ -14,7 +14,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from booking.local_time import Hours, zone_named
 from booking.places.events import SUBDISTRICT, Resource, Room, Space, Station, Subdistrict, Use
 from booking.reservations.checks import Known, quota_months, units_at_most
-from booking.reservations.events import PersonMonth, ResourceDay, person_month_tag
+from booking.reservations.events import person_month_tag
+from booking.reservations.states import PersonMonth, ResourceDay
 from booking.rules.events import RULES, HouseRules
 from booking.state import Kind
 from booking.takes import resource_day_tag, resource_tag
@@ -104,7 +105,7 @@ async def apply(connection: AsyncConnection, subdistrict: str, events: Sequence[
     for event in events:
         for tag in event.recorded.tags():
             if kind := named.get(tag):
-                kept[tag] = (kept.get(tag) or kind()).evolve(event.recorded)
+                kept[tag] = (kept.get(tag) or kind()).evolve(event.recorded, tag)
                 since.setdefault(tag, event.recorded.position)
     rows = [
         {

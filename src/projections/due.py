@@ -16,13 +16,16 @@ from booking.reservations.events import (
     BookingCheckedIn,
     BookingCompleted,
     BookingConfirmed,
+    BookingEnded,
     BookingExpired,
+    BookingExtended,
     BookingRejected,
     BookingRequested,
+    BookingRescheduled,
     NoShowRecorded,
-    life_after,
 )
 from booking.reservations.standing import Life, Standing
+from booking.reservations.states import life_after
 from projections.projector import Followed, Question
 from projections.reading import Snapshot
 
@@ -43,8 +46,10 @@ Index("bookings_due", bookings.c.subdistrict, bookings.c.due_at, bookings.c.book
 
 _LIVES = msgspec.json.Decoder(Life)
 _MADE = (BookingRequested, BookingConfirmed)
-_TOUCHING = (BookingApproved, BookingRejected, BookingCancelled, BookingCheckedIn)
-_CLOSED_OUT = (BookingCompleted, NoShowRecorded, BookingExpired)
+_TOUCHING = (
+    BookingApproved, BookingRejected, BookingCancelled, BookingCheckedIn, BookingRescheduled, BookingExtended,
+)  # fmt: skip
+_OVER = (BookingCompleted, NoShowRecorded, BookingExpired, BookingEnded)
 
 
 class Due(NamedTuple):
@@ -57,13 +62,11 @@ class Due(NamedTuple):
 
 async def apply(connection: AsyncConnection, subdistrict: str, events: Sequence[Followed]) -> None:
     """What is due of each booking moves with its life; what was ended or is recorded is not due any more."""
-    concerned = [
-        event.recorded for event in events if isinstance(event.recorded.event, _MADE + _TOUCHING + _CLOSED_OUT)
-    ]
+    concerned = [event.recorded for event in events if isinstance(event.recorded.event, _MADE + _TOUCHING + _OVER)]
     lives: dict[str, Life | None] = dict(await _lives(connection, subdistrict, {_booking(r.event) for r in concerned}))
     for recorded in concerned:
         booking = _booking(recorded.event)
-        if isinstance(recorded.event, _CLOSED_OUT):
+        if isinstance(recorded.event, _OVER):
             lives[booking] = None
         elif isinstance(recorded.event, _MADE) or lives.get(booking):
             # One that is gone from here was ended before, and nothing makes it due again.

@@ -11,7 +11,7 @@ from booking.local_time import Hours, Interval, days_touched, grid
 from booking.messages import Reason
 from booking.places.events import Room, RoomDefinition, Use
 from booking.reservations.checks import Known, Wanted, broken, free_units, units_at_most
-from booking.reservations.events import Hold, ResourceDay
+from booking.reservations.states import Hold, ResourceDay
 from booking.rules.events import HouseRules
 from booking.takes import resource_day_tag
 

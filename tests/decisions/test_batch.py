@@ -289,7 +289,7 @@ class Door(msgspec.Struct, frozen=True):
 
     knocks: int = 0
 
-    def evolve(self, recorded: Recorded) -> "Door":
+    def evolve(self, recorded: Recorded, tag: str) -> "Door":
         if isinstance(recorded.event, Knocked) and recorded.event.spoils:
             raise ValueError("the door fell off")
         return Door(self.knocks + 1)

@@ -39,10 +39,9 @@ from booking.reservations.events import (
     BookingConfirmed,
     BookingRejected,
     BookingRequested,
-    PersonMonth,
-    ResourceDay,
     person_month_tag,
 )
+from booking.reservations.states import PersonMonth, ResourceDay
 from booking.rules.events import RuleBook
 from booking.takes import resource_day_tag
 

@@ -22,7 +22,7 @@ class Knocks(msgspec.Struct, frozen=True):
 
     positions: tuple[int, ...] = ()
 
-    def evolve(self, recorded: Recorded) -> Self:
+    def evolve(self, recorded: Recorded, tag: str) -> Self:
         return type(self)((*self.positions, recorded.position))
 
 

@@ -7,7 +7,7 @@ from tests.http.conftest import NOW, ZONE
 from booking.local_time import Interval
 from booking.places.events import Closure, Resource, Room, RoomDefinition, Use
 from booking.reservations.checks import Known
-from booking.reservations.events import ResourceDay
+from booking.reservations.states import ResourceDay
 from booking.rules.events import HouseRules
 from booking.takes import Take
 from linyue.alternatives import Asked, nearest

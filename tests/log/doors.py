@@ -89,7 +89,7 @@ class Door(msgspec.Struct, frozen=True):
 
     knocks: int = 0
 
-    def evolve(self, recorded: Recorded) -> "Door":
+    def evolve(self, recorded: Recorded, tag: str) -> "Door":
         match recorded.event:
             case Rammed():
                 raise RuntimeError("the door fell out of its frame")

@@ -1,4 +1,4 @@
-"""A day at one station, through a real desk on a clock that is moved by hand: every event type, in 34 events."""
+"""A day at one station, through a real desk on a clock that is moved by hand: every event type, in 39 events."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -29,8 +29,11 @@ from booking.reservations.decide import (
     CancelBooking,
     CheckIn,
     CloseOut,
+    EndBooking,
+    ExtendBooking,
     RejectBooking,
     RequestBooking,
+    RescheduleBooking,
 )
 from booking.rules.decide import ChangeRules
 from booking.rules.events import RuleBook
@@ -127,11 +130,23 @@ async def lived(there: Station) -> None:
     await there.ask(SYSTEM, CloseOut(booking=missed))
     given_up = await there.book(ZHAO, "tribe", "24 14:00", "24 15:00")
     await there.ask(ZHAO, CancelBooking(booking=given_up, reason="changed_plans"))
+    await _moved_about(there)
     there.now = at("24 11:30")
     await there.ask(SYSTEM, CloseOut(booking=approved))
     await _changed_under_bookings(there)
     there.now = at("24 17:30")
     await there.ask(SYSTEM, CloseOut(booking=expired))
+
+
+async def _moved_about(there: Station) -> None:
+    """From 10:05 to 11:20: a booking for the afternoon that takes place at noon, and not to its end."""
+    moved = await there.book(ZHAO, "tribe", "24 15:00", "24 16:00")
+    await there.ask(ZHAO, RescheduleBooking(booking=moved, start=at("24 11:00"), end=at("24 12:00")))
+    there.now = at("24 11:00")
+    await there.ask(ZHAO, CheckIn(booking=moved))
+    await there.ask(ZHAO, ExtendBooking(booking=moved, end=at("24 13:00")))
+    there.now = at("24 11:20")
+    await there.ask(ZHAO, EndBooking(booking=moved))
 
 
 async def _changed_under_bookings(there: Station) -> None:

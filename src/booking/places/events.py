@@ -10,6 +10,8 @@ from booking.messages import Count, Event, Name, Recorded, Refusal, Slug
 from booking.takes import Take, resource_tag
 
 SUBDISTRICT = "subdistrict"
+BUFFER_MINUTES_MAX = 720
+"""The longest that a room is kept free after a booking: half a day, so that a buffer enters one more day at most."""
 
 
 def station_tag(station: str) -> str:
@@ -45,7 +47,7 @@ class RoomDefinition(msgspec.Struct, frozen=True, kw_only=True):
     space: Slug
     uses: tuple[Use, ...]
     hours: tuple[Hours, ...] = ()
-    buffer_minutes: Annotated[int, msgspec.Meta(ge=0, le=720)] = 0
+    buffer_minutes: Annotated[int, msgspec.Meta(ge=0, le=BUFFER_MINUTES_MAX)] = 0
     seats: Count | None = None
     sample: bool = False
 
@@ -168,7 +170,7 @@ class Subdistrict(msgspec.Struct, frozen=True, kw_only=True):
     name: str = ""
     time_zone: str = ""
 
-    def evolve(self, recorded: Recorded) -> "Subdistrict":
+    def evolve(self, recorded: Recorded, tag: str) -> "Subdistrict":
         match recorded.event:
             case SubdistrictOpened(name=name, time_zone=time_zone):
                 return Subdistrict(name=name, time_zone=time_zone)
@@ -178,14 +180,14 @@ class Subdistrict(msgspec.Struct, frozen=True, kw_only=True):
 class Station(msgspec.Struct, frozen=True, kw_only=True):
     opened: StationOpened | None = None
 
-    def evolve(self, recorded: Recorded) -> "Station":
+    def evolve(self, recorded: Recorded, tag: str) -> "Station":
         return Station(opened=recorded.event) if isinstance(recorded.event, StationOpened) else self
 
 
 class Space(msgspec.Struct, frozen=True, kw_only=True):
     opened: SpaceOpened | None = None
 
-    def evolve(self, recorded: Recorded) -> "Space":
+    def evolve(self, recorded: Recorded, tag: str) -> "Space":
         return Space(opened=recorded.event) if isinstance(recorded.event, SpaceOpened) else self
 
 
@@ -196,7 +198,7 @@ class Resource(msgspec.Struct, frozen=True, kw_only=True):
     station: str = ""
     capacity: int = 0
 
-    def evolve(self, recorded: Recorded) -> "Resource":
+    def evolve(self, recorded: Recorded, tag: str) -> "Resource":
         match recorded.event:
             case ResourceOpened(name=name, station=station, capacity=capacity):
                 return Resource(name=name, station=station, capacity=capacity)
@@ -229,7 +231,7 @@ class Room(msgspec.Struct, frozen=True, kw_only=True):
     definition: RoomDefinition | None = None
     closures: tuple[Closure, ...] = ()
 
-    def evolve(self, recorded: Recorded) -> "Room":
+    def evolve(self, recorded: Recorded, tag: str) -> "Room":
         match recorded.event:
             case RoomOpened(room=room, definition=definition) | RoomChanged(room=room, definition=definition):
                 return Room(room=room, definition=definition, closures=self.closures)

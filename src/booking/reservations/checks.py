@@ -22,7 +22,7 @@ from booking.local_time import (
 )
 from booking.messages import Reason
 from booking.places.events import Resource, Room, RoomDefinition, Use
-from booking.reservations.events import PersonMonth, ResourceDay
+from booking.reservations.states import PersonMonth, ResourceDay
 from booking.rules.events import HouseRules
 from booking.takes import resource_day_tag
 
@@ -36,16 +36,21 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     units: int
     slot: Interval
     attendees: int | None = None
+    holds: Interval | None = None
+    """What it would hold, where that is not the slot and the room's buffer after it: what has passed holds nothing."""
 
     def held(self) -> Interval:
         """The slot and the buffer after it."""
+        if self.holds is not None:
+            return self.holds
         return Interval(self.slot.start, self.slot.end + timedelta(minutes=self.definition.buffer_minutes))
 
 
 class Known(msgspec.Struct, frozen=True, kw_only=True):
     """The states that a slot is judged by.
 
-    `days` by `resource_day_tag`; `months` are the person's, None where no quota binds.
+    `days` by `resource_day_tag`; `months` are the person's, None where no quota binds. `leaving_out` is a booking that
+    is to be changed: what it holds, and its place in the quota, do not stand in its own way.
     """
 
     rules: HouseRules
@@ -53,14 +58,17 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
     resources: Mapping[str, Resource]
     days: Mapping[str, ResourceDay]
     months: tuple[PersonMonth, ...] | None = None
+    leaving_out: str | None = None
 
 
 Check = Callable[[Wanted, Known, datetime], Reason | None]
 
 
-def broken(wanted: Wanted, known: Known, now: datetime) -> tuple[Reason, ...]:
-    """Every rule that says no to this slot at `now`; empty where it can be had."""
-    return tuple(reason for check in CHECKS if (reason := check(wanted, known, now)))
+def broken(
+    wanted: Wanted, known: Known, now: datetime, checks: "tuple[Check, ...] | None" = None
+) -> tuple[Reason, ...]:
+    """Every rule that says no to this slot at `now`, of all or of some; empty where it can be had."""
+    return tuple(reason for check in checks or CHECKS if (reason := check(wanted, known, now)))
 
 
 def units_at_most(use: Use, resources: Mapping[str, Resource]) -> int:
@@ -84,6 +92,7 @@ def taken(resource: str, held: Interval, known: Known, now: datetime) -> int:
         booking: hold
         for day in days_touched(held, known.zone)
         for booking, hold in known.days[resource_day_tag(resource, day)].holds.items()
+        if booking != known.leaving_out
     }
     intervals = ((hold.interval(now), hold.units_of(resource)) for hold in holds.values())
     return peak(((interval, units) for interval, units in intervals if interval), held)
@@ -170,15 +179,20 @@ def quota_reached(wanted: Wanted, known: Known, now: datetime) -> Reason | None:
     if known.months is None:
         return None
     lives = {booking: life for month in known.months for booking, life in month.lives.items()}
-    open_ = sum(life.is_live(now) for life in lives.values())
+    open_ = sum(life.is_live(now) for booking, life in lives.items() if booking != known.leaving_out)
     limit = known.rules.book.open_bookings_max
     return Reason(rule="quota_reached", limit=limit, actual=open_) if open_ >= limit else None
 
 
-CHECKS: tuple[Check, ...] = (
-    in_the_past, too_soon, too_far_ahead, room_closed, outside_hours, off_grid, too_long,
-    too_many_units, too_many_people, slot_taken, quota_reached,
+OF_THE_SLOT: tuple[Check, ...] = (
+    room_closed, outside_hours, off_grid, too_long, too_many_units, too_many_people, slot_taken,
 )  # fmt: skip
+"""What a slot must keep to whoever has it: an approval is decided by these alone."""
+
+OF_A_KEPT_START: tuple[Check, ...] = (*OF_THE_SLOT, quota_reached)
+"""A booking that keeps its start: nothing begins that would have to be early or late enough."""
+
+CHECKS: tuple[Check, ...] = (in_the_past, too_soon, too_far_ahead, *OF_A_KEPT_START)
 
 
 STATION_PREFIX = "station:"

@@ -3,7 +3,8 @@
 from datetime import datetime
 
 from booking.messages import Decision, Denied, Overdue
-from booking.reservations.events import Booking, BookingCompleted, BookingExpired, NoShowRecorded
+from booking.reservations.events import BookingCompleted, BookingExpired, NoShowRecorded
+from booking.reservations.states import Booking
 
 _CLOSED_OUT = {"completed": BookingCompleted, "no_show": NoShowRecorded, "expired": BookingExpired}
 

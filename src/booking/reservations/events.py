@@ -1,20 +1,19 @@
-"""What can happen to a booking, and the states it makes: Booking, ResourceDay, PersonMonth."""
+"""What can happen to a booking. The states that it makes are in `states`."""
 
-from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Literal, TypeVar
+from typing import Literal
 
 import msgspec
 
-from booking.local_time import Interval, months_of
-from booking.messages import Event, Recorded, Refusal, unique
+from booking.local_time import months_of
+from booking.messages import Event, Refusal, unique
 from booking.reservations.standing import Life
 from booking.takes import Take, resource_day_tag
 
 CancelReason = Literal[
     "changed_plans", "ill", "booked_by_mistake", "other", "room_closed", "room_changed", "staff_decision"
 ]
-Asked = Literal["cancel", "check_in", "approve", "reject"]
+Asked = Literal["cancel", "check_in", "approve", "reject", "reschedule", "extend", "end"]
 RejectReason = Literal["not_suitable", "needed_by_station", "incomplete", "other"]
 
 
@@ -27,7 +26,7 @@ def person_month_tag(person: str, month: str) -> str:
     return f"person:{person}:{month}"
 
 
-class _Touching(Event, frozen=True, kw_only=True, omit_defaults=True):
+class Touching(Event, frozen=True, kw_only=True, omit_defaults=True):
     """What changes how long a booking holds its resources names them, the local days (with buffers) and the person."""
 
     booking: str
@@ -44,10 +43,10 @@ class _Touching(Event, frozen=True, kw_only=True, omit_defaults=True):
         )
 
 
-class _Made(Event, frozen=True, kw_only=True, omit_defaults=True):
-    """A booking came to be: `takes` is what it takes in all, until `held_until` (its end and the room's buffer).
+class SlotEvent(Event, frozen=True, kw_only=True, omit_defaults=True):
+    """The whole of what is booked: `takes` is what it takes in all, until `held_until` (its end and the room's buffer).
 
-    `purpose` is the digest of a text in the vault. `grace_minutes` is what the rules said when it was made.
+    `days` are the local days that it touches. `grace_minutes` is what the rules said when it was made or moved.
     """
 
     booking: str
@@ -63,46 +62,126 @@ class _Made(Event, frozen=True, kw_only=True, omit_defaults=True):
     person: str
     grace_minutes: int
     attendees: int | None = None
-    purpose: str | None = None
 
     def tags(self) -> tuple[str, ...]:
+        return self.held_tags()
+
+    def held_tags(self) -> tuple[str, ...]:
+        """Under what this slot is found; `tags` may name what was left for it as well."""
         return (
             booking_tag(self.booking),
             *(resource_day_tag(take.resource, day) for take in self.takes for day in self.days),
             *(person_month_tag(self.person, month) for month in months_of(self.days)),
         )
 
+    def life(self, at: datetime) -> Life:
+        """The life that a booking has from here on, where this was recorded at `at`."""
+        raise NotImplementedError(type(self).__name__)
 
-class BookingRequested(_Made, frozen=True, kw_only=True, omit_defaults=True):
-    """It awaits approval, and holds its units meanwhile."""
+    def _life(self, made_at: datetime, confirmed_at: datetime | None, checked_in_at: datetime | None = None) -> Life:
+        return Life(
+            start=self.start,
+            end=self.end,
+            grace=timedelta(minutes=self.grace_minutes),
+            made_at=made_at,
+            confirmed_at=confirmed_at,
+            checked_in_at=checked_in_at,
+        )
 
 
-class BookingConfirmed(_Made, frozen=True, kw_only=True, omit_defaults=True):
-    """It holds."""
+class BookingRequested(SlotEvent, frozen=True, kw_only=True, omit_defaults=True):
+    """It awaits approval, and holds its units meanwhile. `purpose` is the digest of a text in the vault."""
+
+    purpose: str | None = None
+
+    def life(self, at: datetime) -> Life:
+        return self._life(at, None)
 
 
-class BookingApproved(_Touching, frozen=True, kw_only=True, omit_defaults=True):
+class BookingConfirmed(SlotEvent, frozen=True, kw_only=True, omit_defaults=True):
+    """It holds. `purpose` is the digest of a text in the vault."""
+
+    purpose: str | None = None
+
+    def life(self, at: datetime) -> Life:
+        return self._life(at, at)
+
+
+class Left(msgspec.Struct, frozen=True, kw_only=True):
+    """What a booking left when it was moved: its room, and the resources and local days under which it was found."""
+
+    room: str
+    resources: tuple[str, ...]
+    days: tuple[str, ...]
+
+
+class BookingRescheduled(SlotEvent, frozen=True, kw_only=True, omit_defaults=True):
+    """It has another time, room, use or number of units, and `awaits` approval or holds.
+
+    As if it were made anew: it holds nothing of this slot before this instant, and its grace counts from it.
+    `checked_in_at`: since when it is in use, where it is carried elsewhere meanwhile.
+    """
+
+    left: Left
+    awaits: bool
+    checked_in_at: datetime | None = None
+
+    def tags(self) -> tuple[str, ...]:
+        left = self.left
+        return unique(
+            (
+                *self.held_tags(),
+                *(resource_day_tag(resource, day) for resource in left.resources for day in left.days),
+                *(person_month_tag(self.person, month) for month in months_of(left.days)),
+            )
+        )
+
+    def life(self, at: datetime) -> Life:
+        return self._life(at, None if self.awaits else at, self.checked_in_at)
+
+
+class BookingExtended(SlotEvent, frozen=True, kw_only=True, omit_defaults=True):
+    """It ends later, and nothing else of it begins anew: its life so far stands here for the days that it now enters.
+
+    `days` are those that it touches now, and those that it touched before.
+    """
+
+    made_at: datetime
+    confirmed_at: datetime
+    checked_in_at: datetime | None = None
+
+    def life(self, at: datetime) -> Life:
+        return self._life(self.made_at, self.confirmed_at, self.checked_in_at)
+
+
+class BookingApproved(Touching, frozen=True, kw_only=True, omit_defaults=True):
     """Staff said yes to a booking that awaited approval."""
 
     note: str | None = None
 
 
-class BookingRejected(_Touching, frozen=True, kw_only=True, omit_defaults=True):
+class BookingRejected(Touching, frozen=True, kw_only=True, omit_defaults=True):
     """Staff said no to a booking that awaited approval."""
 
     reason: RejectReason
     note: str | None = None
 
 
-class BookingCancelled(_Touching, frozen=True, kw_only=True, omit_defaults=True):
+class BookingCancelled(Touching, frozen=True, kw_only=True, omit_defaults=True):
     """Given up, by the person or by staff; `note` is the digest of a text in the vault."""
 
     reason: CancelReason
     note: str | None = None
 
 
-class BookingCheckedIn(_Touching, frozen=True, kw_only=True, omit_defaults=True):
+class BookingCheckedIn(Touching, frozen=True, kw_only=True, omit_defaults=True):
     """Somebody came."""
+
+
+class BookingEnded(Touching, frozen=True, kw_only=True, omit_defaults=True):
+    """Whoever was there has left before the end: it is completed, and holds nothing after `held_until` (the buffer)."""
+
+    held_until: datetime
 
 
 class _ClosedOut(Event, frozen=True, kw_only=True, omit_defaults=True):
@@ -146,148 +225,39 @@ class BookingRefused(Refusal, frozen=True, kw_only=True, omit_defaults=True):
         return unique((f"refused:person:{self.person}:{self.day[:7]}", f"refused:room:{self.room}:{self.day}"))
 
 
+class WantedSlot(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Where a booking was to move, or how long it was to last."""
+
+    room: str
+    use: str
+    units: int
+    start: datetime
+    end: datetime
+    attendees: int | None = None
+
+
 class BookingChangeRefused(Refusal, frozen=True, kw_only=True, omit_defaults=True):
-    """Something asked of a booking (`asked`: cancel, check_in, approve, reject) that the rules answered no."""
+    """Something asked of a booking that the rules answered no; of one that was to move or last longer, what was wanted.
+
+    `room` is where it is, and stays.
+    """
 
     asked: Asked
     booking: str
     room: str
     person: str
+    wanted: WantedSlot | None = None
 
     def tags(self) -> tuple[str, ...]:
         return (f"refused:booking:{self.booking}",)
 
 
-class Booking(msgspec.Struct, frozen=True, kw_only=True):
-    """One booking: what it was made as, and its life so far. Empty where no such booking was made."""
-
-    made: BookingRequested | BookingConfirmed | None = None
-    booked_by: str = ""
-    life: Life | None = None
-    closed_out: bool = False
-
-    def evolve(self, recorded: Recorded) -> "Booking":
-        match recorded.event:
-            case BookingRequested() | BookingConfirmed() as made:
-                return Booking(made=made, booked_by=recorded.actor, life=life_after(None, recorded))
-            case BookingCompleted() | NoShowRecorded() | BookingExpired():
-                return msgspec.structs.replace(self, closed_out=True)
-        return msgspec.structs.replace(self, life=life_after(self.life, recorded))
-
-
-class Hold(msgspec.Struct, frozen=True, kw_only=True):
-    """What a booking takes of resources, from its start to the end of the room's buffer, while its life lets it."""
-
-    booking: str
-    room: str
-    use: str
-    units: int
-    attendees: int | None = None
-    person: str
-    held_until: datetime
-    takes: tuple[Take, ...]
-    days: tuple[str, ...]
-    life: Life
-
-    def units_of(self, resource: str) -> int:
-        return sum(take.units for take in self.takes if take.resource == resource)
-
-    def interval(self, now: datetime) -> Interval | None:
-        """From when to when it holds, seen from `now`; None where it holds nothing."""
-        end = self.life.releases_at(now) or self.held_until
-        start = max(self.life.start, self.life.made_at)
-        return Interval(start, min(end, self.held_until)) if start < end else None
-
-
-class ResourceDay(msgspec.Struct, frozen=True, kw_only=True):
-    """What is held of a resource on one local day, by booking.
-
-    One that was cancelled or rejected holds nothing from that instant on, and no decision is made for an earlier one:
-    it is left out, so that a day's state does not grow with what people give up.
-    """
-
-    holds: Mapping[str, Hold] = {}
-
-    def evolve(self, recorded: Recorded) -> "ResourceDay":
-        match recorded.event:
-            case BookingRequested() | BookingConfirmed() as made:
-                life = life_after(None, recorded)
-                return ResourceDay(holds={**self.holds, made.booking: _hold_of(made, life)})
-            case _Touching() as touching if touching.booking in self.holds:
-                hold = self.holds[touching.booking]
-                moved = msgspec.structs.replace(hold, life=life_after(hold.life, recorded))
-                return ResourceDay(holds=_kept(self.holds, touching.booking, moved, moved.life))
-        return self
-
-
-def _hold_of(made: BookingRequested | BookingConfirmed, life: Life) -> Hold:
-    return Hold(
-        booking=made.booking,
-        room=made.room,
-        use=made.use,
-        units=made.units,
-        attendees=made.attendees,
-        person=made.person,
-        held_until=made.held_until,
-        takes=made.takes,
-        days=made.days,
-        life=life,
-    )
-
-
-class PersonMonth(msgspec.Struct, frozen=True, kw_only=True):
-    """The lives of a person's bookings with slots in one local month, by booking; without those that were ended."""
-
-    lives: Mapping[str, Life] = {}
-
-    def evolve(self, recorded: Recorded) -> "PersonMonth":
-        match recorded.event:
-            case BookingRequested() | BookingConfirmed() as made:
-                return PersonMonth(lives={**self.lives, made.booking: life_after(None, recorded)})
-            case _Touching() as touching if touching.booking in self.lives:
-                moved = life_after(self.lives[touching.booking], recorded)
-                return PersonMonth(lives=_kept(self.lives, touching.booking, moved, moved))
-        return self
-
-
-T = TypeVar("T")
-
-
-def _kept(all_: Mapping[str, T], booking: str, moved: T, life: Life) -> Mapping[str, T]:
-    """All of them, with this one as it is now, or without it where its life was ended."""
-    if life.ended_as is None:
-        return {**all_, booking: moved}
-    return {other: one for other, one in all_.items() if other != booking}
-
-
-def life_after(life: Life | None, recorded: Recorded) -> Life:
-    """The life of a booking one event further; the same for every state and read model that keeps it."""
-    match recorded.event:
-        case BookingRequested() | BookingConfirmed() as made:
-            return Life(
-                start=made.start,
-                end=made.end,
-                grace=timedelta(minutes=made.grace_minutes),
-                made_at=recorded.at,
-                confirmed_at=recorded.at if isinstance(made, BookingConfirmed) else None,
-            )
-    if life is None:
-        raise ValueError(
-            f"position {recorded.position}: {type(recorded.event).__name__} of a booking that was never made"
-        )
-    match recorded.event:
-        case BookingApproved():
-            return msgspec.structs.replace(life, confirmed_at=recorded.at)
-        case BookingCheckedIn():
-            return msgspec.structs.replace(life, checked_in_at=recorded.at)
-        case BookingCancelled():
-            return msgspec.structs.replace(life, ended_at=recorded.at, ended_as="cancelled")
-        case BookingRejected():
-            return msgspec.structs.replace(life, ended_at=recorded.at, ended_as="rejected")
-    return life
+Slot = BookingRequested | BookingConfirmed | BookingRescheduled | BookingExtended
+"""Every event that says the whole of what is booked from then on."""
 
 
 EVENTS: tuple[type[Event], ...] = (
-    BookingRequested, BookingConfirmed, BookingApproved, BookingRejected, BookingCancelled, BookingCheckedIn,
-    BookingCompleted, NoShowRecorded, BookingExpired, BookingRefused, BookingChangeRefused,
+    BookingRequested, BookingConfirmed, BookingRescheduled, BookingExtended, BookingApproved, BookingRejected,
+    BookingCancelled, BookingCheckedIn, BookingEnded, BookingCompleted, NoShowRecorded, BookingExpired,
+    BookingRefused, BookingChangeRefused,
 )  # fmt: skip

@@ -23,7 +23,8 @@ from booking.places.events import (
     Subdistrict,
     room_tag,
 )
-from booking.reservations.events import BookingCancelled, CancelReason, Hold, ResourceDay
+from booking.reservations.events import BookingCancelled, CancelReason
+from booking.reservations.states import Hold, ResourceDay
 from booking.rules.events import RULES, HouseRules
 from booking.state import State, TagRange
 from booking.takes import Take, resource_days

@@ -38,7 +38,7 @@ def answer(ask: Ask, events: list[Recorded], state: State, now: datetime) -> dic
         return {}
     known = state.at(HouseRules, RULES)
     for recorded in events:
-        known = known.evolve(recorded)
+        known = known.evolve(recorded, RULES)
     return {"changed": bool(events), "version": known.version, "book": known.book}
 
 

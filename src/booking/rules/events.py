@@ -54,7 +54,7 @@ class HouseRules(msgspec.Struct, frozen=True, kw_only=True):
     position: int = 0
     ahead_days_ever: int = RuleBook().ahead_days_max
 
-    def evolve(self, recorded: Recorded) -> "HouseRules":
+    def evolve(self, recorded: Recorded, tag: str) -> "HouseRules":
         match recorded.event:
             case RulesChanged(book=book):
                 return HouseRules(

@@ -16,7 +16,8 @@ KEPT_DAYS = 3
 """A booking can hold nothing after the days that it touches; the rest is margin."""
 
 MADE = frozenset({"BookingRequested", "BookingConfirmed"})
-STEPS = frozenset({"BookingApproved", "BookingRejected", "BookingCancelled", "BookingCheckedIn"})
+MOVED = frozenset({"BookingRescheduled", "BookingExtended"})
+STEPS = frozenset({"BookingApproved", "BookingRejected", "BookingCancelled", "BookingCheckedIn", "BookingEnded"})
 
 _GRACE_MINUTES_AT_FIRST = 15
 _FORGET_EVERY = timedelta(hours=1)
@@ -42,7 +43,7 @@ class Bookings:
         self._forget_at = datetime.min.replace(tzinfo=UTC)
         self._command = ""
         self._at = self._forget_at
-        self._added: list[Life] = []
+        self._added: list[tuple[int, Life]] = []
         self._capacity_changed: list[tuple[int, str]] = []
 
     def replay(self, position: int, event: Event) -> bool:
@@ -53,7 +54,9 @@ class Bookings:
         self._forget(event.at)
         if event.type in MADE:
             return self._make(position, event)
-        if event.type in STEPS or event.type in CLOSE_OUTS:
+        if event.type in MOVED:
+            self._move(position, event)
+        elif event.type in STEPS or event.type in CLOSE_OUTS:
             self._step(position, event)
         else:
             self._place_or_rule(position, event)
@@ -61,10 +64,12 @@ class Bookings:
 
     def settle(self) -> None:
         """A command has been replayed: nothing that it touched may now be taken beyond its capacity."""
-        for life in self._added:
+        for position, life in self._added:
             start, until = life.holds(self._at)
+            # What one that was extended held before is past, and the capacity may have been another then.
+            start = max(start, self._at)
             for resource in life.takes:
-                self._check(life.position, resource, start, until, self._of_days(resource, life.days))
+                self._check(position, resource, start, until, self._of_days(resource, life.days))
         for position, resource in self._capacity_changed:
             live = [life for life in self._of_days(resource, list(self._days)) if life.is_live(self._at)]
             self._check(position, resource, self._at, _LAST_INSTANT, live)
@@ -91,50 +96,110 @@ class Bookings:
                 self._grace_minutes = whole(data["book"]["grace_minutes"])
 
     def _make(self, position: int, event: Event) -> bool:
-        if self._zone is None:
-            raise NotAnEvent("a booking before the subdistrict was opened has no local days")
-        life = made_by(event, position, self._zone)
-        for odd in self._odd_in_making(life, event.data):
-            self._findings.add(position, "booking", odd)
+        life = made_by(event, position, self._zone_of_days())
         before = self._lives.get(life.booking)
+        self._find(position, self._odd_in_slot(life, event.data, life.days, timedelta(minutes=self._grace_minutes)))
+        if event.type == "BookingConfirmed" and self._asks_approval(life):
+            self._findings.add(position, "booking", "it holds without the approval that its use asks for")
         if before is not None:
             self._findings.add(position, "booking", f"{life.booking} was made before, at {before.position}")
         self.made += 1
         self._lives[life.booking] = life
-        self._last_days.setdefault(life.days[-1], []).append(life.booking)
-        for day in life.days:
-            for resource in life.takes:
-                self._days.setdefault(day, {}).setdefault(resource, {})[position] = life
-        self._added.append(life)
+        self._enter(position, life)
         return before is None
 
-    def _odd_in_making(self, life: Life, data: Data) -> Iterable[str]:
-        """Where a booking is not what its room, its use and the rules make of it."""
-        definition = self._rooms.get(life.room)
-        uses = definition["uses"] if definition else ()
-        use = next((use for use in uses if use["use"] == data["use"]), None)
-        if definition is None or use is None:
-            yield f"there is no room {life.room} with the use {data['use']}"
+    def _move(self, position: int, event: Event) -> None:
+        life = self._known(position, event.data)
+        if life is None:
             return
-        units = whole(data["units"])
-        if units < 1 or data["takes"] != [
-            {"resource": take["resource"], "units": take["units"] * units} for take in use["takes"]
-        ]:
-            yield f"it takes other than {units} units of the use {use['use']} take"
-        if life.held_until - life.end != timedelta(minutes=definition["buffer_minutes"]):
-            yield f"it is held until {life.held_until}, the room's buffer is {definition['buffer_minutes']} minutes"
-        if tuple(data["days"]) != life.days:
-            yield f"it names the days {', '.join(data['days'])} and touches {', '.join(life.days)}"
-        if life.days[0] < self._oldest_day:
-            yield f"it was made for {life.days[0]}, which had long passed"
-        if life.grace != timedelta(minutes=self._grace_minutes):
-            yield f"its grace is {data['grace_minutes']} minutes, the rules say {self._grace_minutes}"
+        to = made_by(event, position, self._zone_of_days())
+        self._find(position, self._odd_in_move(life, to, event))
+        refused = life.may_not_move(event, to)
+        if refused is not None:
+            self._findings.add(position, "life", refused)
+            return
+        self._leave(life)
+        life.become(to)
+        self._enter(position, life)
 
-    def _step(self, position: int, event: Event) -> None:
-        data = event.data
+    def _odd_in_move(self, life: Life, to: Life, event: Event) -> Iterable[str]:
+        """Where it does not begin from what the booking was, or end as its room, its use and the rules have it."""
+        left = event.data.get("left") or {"room": life.room, "resources": list(life.takes), "days": list(life.days)}
+        named = (to.person, left["room"], tuple(left["resources"]), tuple(left["days"]))
+        if named != (life.person, life.room, tuple(life.takes), life.days):
+            yield f"it does not name {life.booking} as it was"
+        if event.type == "BookingExtended":
+            # The days that it touched stay named, where its new buffer is so much shorter that it touches fewer.
+            to.days = tuple(sorted({*life.days, *to.days}))
+            yield from self._odd_in_slot(to, event.data, to.days, life.grace)
+            return
+        yield from self._odd_in_slot(to, event.data, to.days, timedelta(minutes=self._grace_minutes))
+        approved = life.confirmed_at is not None and to.is_within(life)
+        # What is carried along with its room is what that command made of it.
+        carried = isinstance(event.cause, int)
+        if not carried and event.data["awaits"] != (self._asks_approval(to) and not approved):
+            yield f"it {'awaits' if event.data['awaits'] else 'holds without'} an approval, at odds with its use"
+
+    def _zone_of_days(self) -> ZoneInfo:
+        if self._zone is None:
+            raise NotAnEvent("a booking before the subdistrict was opened has no local days")
+        return self._zone
+
+    def _known(self, position: int, data: Data) -> Life | None:
         life = self._lives.get(data["booking"])
         if life is None:
             self._findings.add(position, "booking", f"{data['booking']} was never made, or was over days before")
+        return life
+
+    def _find(self, position: int, odd: Iterable[str]) -> None:
+        for what in odd:
+            self._findings.add(position, "booking", what)
+
+    def _enter(self, position: int, life: Life) -> None:
+        """Index it under the days and resources that it holds from now on; it is judged when its command is over."""
+        self._last_days.setdefault(life.days[-1], []).append(life.booking)
+        for day in life.days:
+            for resource in life.takes:
+                self._days.setdefault(day, {}).setdefault(resource, {})[life.position] = life
+        self._added.append((position, life))
+
+    def _leave(self, life: Life) -> None:
+        for day in life.days:
+            for resource in life.takes:
+                self._days.get(day, {}).get(resource, {}).pop(life.position, None)
+
+    def _use(self, life: Life) -> Data | None:
+        definition = self._rooms.get(life.room)
+        return next((use for use in definition["uses"] if use["use"] == life.use), None) if definition else None
+
+    def _asks_approval(self, life: Life) -> bool:
+        use = self._use(life)
+        return bool(use and use["approval"])
+
+    def _odd_in_slot(self, life: Life, data: Data, days: tuple[str, ...], grace: timedelta) -> Iterable[str]:
+        """Where a booking is not what its room, its use and the rules make of it."""
+        use = self._use(life)
+        if use is None:
+            yield f"there is no room {life.room} with the use {life.use}"
+            return
+        if life.units < 1 or data["takes"] != [
+            {"resource": take["resource"], "units": take["units"] * life.units} for take in use["takes"]
+        ]:
+            yield f"it takes other than {life.units} units of the use {life.use} take"
+        buffer = self._rooms[life.room]["buffer_minutes"]
+        if life.held_until - life.end != timedelta(minutes=buffer):
+            yield f"it is held until {life.held_until}, the room's buffer is {buffer} minutes"
+        if tuple(data["days"]) != days:
+            yield f"it names the days {', '.join(data['days'])} and touches {', '.join(days)}"
+        if life.days[0] < self._oldest_day:
+            yield f"it is for {life.days[0]}, which had long passed"
+        if life.grace != grace:
+            yield f"its grace is {data['grace_minutes']} minutes, by the rules {grace}"
+
+    def _step(self, position: int, event: Event) -> None:
+        data = event.data
+        life = self._known(position, data)
+        if life is None:
             return
         same = (life.room, life.person) == (data["room"], data["person"])
         if event.type in STEPS:
@@ -153,9 +218,7 @@ class Bookings:
         """Drop what can never matter again of a booking that is over."""
         start, until = life.holds(now)
         if start >= until:
-            for day in life.days:
-                for resource in life.takes:
-                    self._days.get(day, {}).get(resource, {}).pop(life.position, None)
+            self._leave(life)
         if life.days[-1] < self._oldest_day:
             del self._lives[life.booking]
 

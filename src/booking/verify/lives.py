@@ -20,6 +20,9 @@ class Life(msgspec.Struct, kw_only=True):
     position: int
     booking: str
     room: str
+    use: str
+    units: int
+    attendees: int
     person: str
     takes: Mapping[str, int]
     days: tuple[str, ...]
@@ -74,9 +77,56 @@ class Life(msgspec.Struct, kw_only=True):
                 self.checked_in_at = event.at
             case "BookingCancelled":
                 self.ended_at = event.at
+            case "BookingEnded" if self.checked_in_at is not None and self.start <= event.at:
+                return self._end(event)
             case _:
                 return f"{event.type} of a booking that {self._stands()}"
         return None
+
+    def _end(self, event: Event) -> str | None:
+        """Completed at once; the buffer is held from here on."""
+        held_until = event.at + (self.held_until - self.end)
+        if instant(event.data["held_until"]) != held_until:
+            return f"BookingEnded holds until {event.data['held_until']}, where the buffer ends at {held_until}"
+        self.end, self.held_until, self.closed_out = event.at, held_until, True
+        return None
+
+    def may_not_move(self, event: Event, to: "Life") -> str | None:
+        """Why a BookingRescheduled or BookingExtended may not make this of it; None where it may."""
+        if not self.is_live(event.at):
+            return f"{event.type} of a booking that was no longer live"
+        return self._not_extended(to) if event.type == "BookingExtended" else self._not_rescheduled(event, to)
+
+    def become(self, to: "Life") -> None:
+        """Move to where such an event says."""
+        for name in set(self.__struct_fields__) - {"position", "booking", "person"}:
+            setattr(self, name, getattr(to, name))
+
+    def _not_extended(self, to: "Life") -> str | None:
+        """Nothing but its end becomes another, and it holds already."""
+        if self.confirmed_at is None:
+            return f"BookingExtended of a booking that {self._stands()}"
+        as_before = ("room", "use", "units", "takes", "start", "grace", "made_at", "confirmed_at", "checked_in_at")
+        changed = [name for name in as_before if getattr(self, name) != getattr(to, name)]
+        if changed or to.end <= self.end:
+            return f"BookingExtended changes {', '.join(changed) or 'nothing'} and ends at {to.end}, not {self.end}"
+        return None
+
+    def _not_rescheduled(self, event: Event, to: "Life") -> str | None:
+        """It begins anew, unless it is carried elsewhere while it is in use: then it stays so, at the same time."""
+        if to.checked_in_at != self.checked_in_at:
+            return f"BookingRescheduled says checked in at {to.checked_in_at}, it was at {self.checked_in_at}"
+        if self.checked_in_at is not None and (self.start, self.end) != (to.start, to.end):
+            return f"BookingRescheduled to another time of a booking that {self._stands()}"
+        if not to.is_live(event.at):
+            return "BookingRescheduled to a time in which it is not live"
+        return None
+
+    def is_within(self, other: "Life") -> bool:
+        """Whether it is no more than another was, of the same use."""
+        same = (self.room, self.use) == (other.room, other.use)
+        in_time = other.start <= self.start and self.end <= other.end
+        return same and in_time and self.units <= other.units and self.attendees <= other.attendees
 
     def _close_out(self, event: Event) -> str | None:
         if self.is_over:
@@ -97,7 +147,7 @@ CLOSE_OUTS = frozenset({"BookingCompleted", "NoShowRecorded", "BookingExpired"})
 
 
 def made_by(event: Event, position: int, zone: ZoneInfo) -> Life:
-    """The life that begins with a BookingRequested or BookingConfirmed. Raises one of `reading.UNREADABLE`."""
+    """The life that an event gives which says the whole of a booking. Raises one of `reading.UNREADABLE`."""
     data = event.data
     start, end, held_until = instant(data["start"]), instant(data["end"]), instant(data["held_until"])
     if not start < end <= held_until:
@@ -105,10 +155,14 @@ def made_by(event: Event, position: int, zone: ZoneInfo) -> Life:
     takes: dict[str, int] = {}
     for take in data["takes"]:
         takes[word(take["resource"])] = takes.get(take["resource"], 0) + whole(take["units"])
+    made_at, confirmed_at, checked_in_at = _instants(event)
     return Life(
         position=position,
         booking=word(data["booking"]),
         room=word(data["room"]),
+        use=word(data["use"]),
+        units=whole(data["units"]),
+        attendees=whole(data.get("attendees", 0)),
         person=word(data["person"]),
         takes=takes,
         days=days_touched(start, held_until, zone),
@@ -116,9 +170,22 @@ def made_by(event: Event, position: int, zone: ZoneInfo) -> Life:
         end=end,
         held_until=held_until,
         grace=timedelta(minutes=whole(data["grace_minutes"])),
-        made_at=event.at,
-        confirmed_at=event.at if event.type == "BookingConfirmed" else None,
+        made_at=made_at,
+        confirmed_at=confirmed_at,
+        checked_in_at=checked_in_at,
     )
+
+
+def _instants(event: Event) -> tuple[datetime, datetime | None, datetime | None]:
+    """When it was made, confirmed and checked in, as the event says or by when it was written."""
+    data = event.data
+    checked_in_at = instant(data["checked_in_at"]) if "checked_in_at" in data else None
+    match event.type:
+        case "BookingExtended":
+            return instant(data["made_at"]), instant(data["confirmed_at"]), checked_in_at
+        case "BookingRescheduled":
+            return event.at, None if data["awaits"] else event.at, checked_in_at
+    return event.at, event.at if event.type == "BookingConfirmed" else None, None
 
 
 def days_touched(start: datetime, until: datetime, zone: ZoneInfo) -> tuple[str, ...]:

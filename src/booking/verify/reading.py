@@ -121,6 +121,12 @@ def _of_booking(data: Data, resources: list[str]) -> Iterable[str]:
             yield f"resource:{resource}:{day}"
 
 
+def _rescheduled(data: Data) -> Iterable[str]:
+    yield from _made(data)
+    left = data["left"]
+    yield from _of_booking({**data, "days": left["days"]}, left["resources"])
+
+
 def _closed_out(data: Data) -> Iterable[str]:
     return (f"booking:{data['booking']}",)
 
@@ -155,10 +161,13 @@ TAGS: dict[tuple[str, int], Callable[[Data], Iterable[str]]] = {
     ("RulesChanged", 1): lambda _: ("rules",),
     ("BookingRequested", 1): _made,
     ("BookingConfirmed", 1): _made,
+    ("BookingRescheduled", 1): _rescheduled,
+    ("BookingExtended", 1): _made,
     ("BookingApproved", 1): _touching,
     ("BookingRejected", 1): _touching,
     ("BookingCancelled", 1): _touching,
     ("BookingCheckedIn", 1): _touching,
+    ("BookingEnded", 1): _touching,
     ("BookingCompleted", 1): _closed_out,
     ("NoShowRecorded", 1): _closed_out,
     ("BookingExpired", 1): _closed_out,

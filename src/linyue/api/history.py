@@ -20,7 +20,7 @@ from linyue.permissions import Caller
 from linyue.problems import wrong
 from linyue.words import Language
 from linyue.words.codes import ACTIONS, CANCEL_REASONS, CLOSE_REASONS, REJECT_REASONS
-from linyue.words.events import EVENTS, FOR_GOOD, OPEN_END
+from linyue.words.events import EVENTS, FOR_GOOD, MOVED_AND_AWAITS, OPEN_END
 from linyue.words.rules import message, moment, span
 from projections import agenda, history
 from projections.history import Row
@@ -109,7 +109,8 @@ def sentence(type_: str, data: Mapping[str, Any], language: Language, zone: Zone
     figures["reasons"] = " ".join(message(reason, language, zone) for reason in reasons)
     asked = data.get("asked")
     figures["asked"] = ACTIONS[asked].say(language) if asked in ACTIONS else asked
-    return EVENTS[type_].say(language, **figures)
+    words = MOVED_AND_AWAITS if data.get("awaits") else EVENTS[type_]
+    return words.say(language, **figures)
 
 
 def _when(type_: str, data: Mapping[str, Any], language: Language, zone: ZoneInfo) -> str:

@@ -45,6 +45,9 @@ ACTIONS: dict[str, Words] = {
     "check_in": Words("签到", "check in"),
     "approve": Words("批准", "approve"),
     "reject": Words("不批准", "reject"),
+    "reschedule": Words("改约", "reschedule"),
+    "extend": Words("延长", "extend"),
+    "end": Words("提前结束", "end early"),
 }
 
 CANCEL_REASONS: dict[str, Words] = {

@@ -24,7 +24,11 @@ DENIALS: dict[tuple[str, str], Words] = {
     ("use_needed", "use"): Words(
         "这个活动室有多种用途，请在 use 中选一种。", "This room has several uses: say which in `use`."
     ),
-    ("not_valid", "end"): Words("结束时间要晚于开始时间。", "The end must lie after the start."),
+    ("not_valid", "end"): Words(
+        "结束时间要晚于开始时间；延长时，要晚于现在的结束时间。",
+        "The end must lie after the start; to extend, after the present end.",
+    ),
+    ("not_valid", "room"): Words("换用途时，请同时说明活动室。", "To change the use, say the room too."),
     ("not_valid", "station"): Words("活动室不能换站点。", "A room cannot move to another station."),
     ("not_valid", "space"): Words("主题空间和活动室要属于同一个站点。", "The space must belong to the room's station."),
     ("not_valid", "resource"): Words(

@@ -22,6 +22,11 @@ EVENTS: dict[str, Words] = {
     "BookingConfirmed": Words(
         "预约 {when}，{use}，{units} 份，已确认。", "Booked {when}, {use}, {units} unit(s); confirmed."
     ),
+    "BookingRescheduled": Words(
+        "改为 {when}，{use}，{units} 份，已确认。", "Moved to {when}, {use}, {units} unit(s); confirmed."
+    ),
+    "BookingExtended": Words("延长为 {when}。", "Extended: {when}."),
+    "BookingEnded": Words("提前结束，其余时间已释放。", "Ended early; the rest of the time is free again."),
     "BookingApproved": Words("批准了预约。", "Approved the booking."),
     "BookingRejected": Words("未批准预约。原因：{reason}。", "Rejected the booking. Reason: {reason}."),
     "BookingCancelled": Words("取消了预约。原因：{reason}。", "Cancelled the booking. Reason: {reason}."),
@@ -35,5 +40,8 @@ EVENTS: dict[str, Words] = {
     "BookingChangeRefused": Words("“{asked}”未通过：{reasons}", "To {asked} was refused: {reasons}"),
 }
 
+MOVED_AND_AWAITS = Words(
+    "改为 {when}，{use}，{units} 份，等待审核。", "Moved to {when}, {use}, {units} unit(s); awaiting approval."
+)
 OPEN_END = Words("{start} 起，恢复时间另行通知", "from {start}, until further notice")
 FOR_GOOD = Words("{start} 起", "from {start} on")

@@ -48,8 +48,15 @@ RULES: dict[str, Words] = {
         "Check-in opens {limit} minutes before the start, at {possible_from}.",
     ),
     "already_started": Words(
-        "预约已经开始，不能再取消；如需帮助请找工作人员。",
-        "It has begun and cannot be cancelled; please ask the staff.",
+        "预约已经开始，不能再取消或改约；如需帮助请找工作人员。",
+        "It has begun and can no longer be cancelled or moved; please ask the staff.",
+    ),
+    "not_started": Words(
+        "预约还没有开始，要到 {possible_from}；不来的话可以取消。",
+        "It begins only at {possible_from}; if you do not come, cancel it.",
+    ),
+    "approval_needed": Words(
+        "这种用途需要审核，延长请找工作人员。", "This use asks for approval; to extend it, please ask the staff."
     ),
     "wrong_state": Words("这个预约现在是“{actual}”，不能这样做。", "This booking is {actual}, so that cannot be done."),
     "bookings_do_not_fit": Words(
@@ -77,6 +84,8 @@ SHORT: dict[str, Words] = {
     "quota_reached": Words("名额用完", "quota used"),
     "too_early": Words("未到时间", "too early"),
     "already_started": Words("已开始", "begun"),
+    "not_started": Words("未开始", "not begun"),
+    "approval_needed": Words("需审核", "needs approval"),
     "wrong_state": Words("状态不符", "wrong state"),
     "bookings_do_not_fit": Words("有预约", "bookings"),
     "too_many_at_once": Words("一次太多", "too many at once"),
