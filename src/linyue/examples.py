@@ -35,25 +35,36 @@ _REASON = {
     "actual": 2,
     "rules_version": 1,
 }
+_ALTERNATIVES = [
+    {
+        "room": "wanyuan-1-vitality",
+        "use": "乒乓球",
+        "start": "2026-12-01T15:00:00+08:00",
+        "end": "2026-12-01T16:00:00+08:00",
+        "free": 1,
+    }
+]
+_ASKED = {
+    "room": "wanyuan-1-vitality",
+    "use": "乒乓球",
+    "start": "2026-12-01T14:00:00+08:00",
+    "end": "2026-12-01T15:00:00+08:00",
+    "units": 1,
+    "attendees": 2,
+}
+_REQUEST = {**{name: _ASKED[name] for name in ("room", "use", "start", "end", "attendees")}, "purpose": "和邻居练球"}
 _REFUSAL = {
     "type": "urn:linyue:problem:refused",
     "title": "未通过",
     "status": 409,
     "detail": "已被预约：共 2 份，这段时间已约出 2 份。",
     "reasons": [_REASON],
-    "alternatives": [
-        {
-            "room": "wanyuan-1-vitality",
-            "use": "乒乓球",
-            "start": "2026-12-01T15:00:00+08:00",
-            "end": "2026-12-01T16:00:00+08:00",
-            "free": 1,
-        }
-    ],
+    "asked": _ASKED,
+    "alternatives": _ALTERNATIVES,
     "position": 1234,
 }
 _WRONG_STATE = {
-    **_REFUSAL,
+    **{name: value for name, value in _REFUSAL.items() if name != "asked"},
     "detail": "这个预约现在是“已取消”，不能这样做。",
     "reasons": [
         {
@@ -142,17 +153,17 @@ EXAMPLES: dict[str, Example] = {
             ],
         },
     ),
-    "POST bookings": Example(
-        body={
-            "room": "wanyuan-1-vitality",
-            "use": "乒乓球",
-            "start": "2026-12-01T14:00:00+08:00",
-            "end": "2026-12-01T15:00:00+08:00",
-            "attendees": 2,
-            "purpose": "和邻居练球",
+    "POST bookings": Example(body=_REQUEST, answer=_BOOKING, refusal=_REFUSAL),
+    "POST bookings/check": Example(
+        body=_REQUEST,
+        answer={
+            "allowed": False,
+            "state": None,
+            **{name: value for name, value in _ASKED.items() if name != "attendees"},
+            "reasons": [_REASON],
+            "alternatives": _ALTERNATIVES,
+            "position": 1234,
         },
-        answer=_BOOKING,
-        refusal=_REFUSAL,
     ),
     "GET bookings/{booking}": Example(parameters=_BOOKING_PATH, answer=_FULL),
     "GET bookings/{booking}/history": Example(

@@ -74,6 +74,22 @@ _ALTERNATIVE = {
         "free": {"type": "integer", "minimum": 1},
     },
 }
+_ORDER = (
+    "Free instead, at `position` (409): the room at other times that day, other rooms at the same time, then what is "
+    "near both; each nearest first."
+)
+_ASKED = {
+    "type": "object",
+    "required": ["room", "use", "start", "end", "units", "attendees"],
+    "properties": {
+        "room": {"type": "string"},
+        "use": {"type": ["string", "null"]},
+        "start": {"type": "string", "format": "date-time"},
+        "end": {"type": "string", "format": "date-time"},
+        "units": {"type": "integer", "minimum": 1},
+        "attendees": {"type": ["integer", "null"]},
+    },
+}
 _PROBLEM = {
     "title": "Problem",
     "type": "object",
@@ -87,9 +103,12 @@ _PROBLEM = {
         "outcome": {"enum": ["unknown", "not_done"], "description": "Whether it may have been done (503)."},
         "position": {"type": "integer"},
         "reasons": {"type": "array", "items": _REASON, "description": "Every rule that said no (409)."},
-        "alternatives": {"type": "array", "items": _ALTERNATIVE, "description": "Free instead, nearest first (409)."},
+        "asked": {**_ASKED, "description": "The slot that was asked for, as it was understood (409)."},
+        "alternatives": {"type": "array", "items": _ALTERNATIVE, "description": _ORDER},
     },
 }
+# A question, though it takes a body: it writes nothing, so there is nothing to ask for twice, or to refuse.
+_ONLY_ASKS = {"POST bookings/check"}
 _ERRORS = {
     400: "Malformed.",
     401: "No token, or one that opens nothing.",
@@ -176,12 +195,13 @@ def _with_plain_names(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def _complete(call: str, operation: dict[str, Any]) -> None:
-    writes, allowed = call.startswith("POST"), TABLE[call]
+    reads, allowed = call.startswith("GET"), TABLE[call]
+    writes = not reads and call not in _ONLY_ASKS
     operation["description"] = f"{operation.get('description', '')}\n\n{sentence(call)}".strip()
     operation["security"] = [{}, {"token": []}] if "nobody" in allowed else [{"token": []}]
-    headers = [_KEY, _LANGUAGE] if writes else [_POSITION, _LANGUAGE]
-    operation["parameters"] = [*operation.get("parameters", []), *headers]
-    statuses = [400, 401, 403, 404, 409, 413, 415, 422, 429, 503] if writes else [400, 401, 403, 404, 503]
+    headers = [_POSITION] if reads else [_KEY] if writes else []
+    operation["parameters"] = [*operation.get("parameters", []), *headers, _LANGUAGE]
+    statuses = [400, 401, 403, 404, 503, *([] if reads else [413, 415, 429]), *([409, 422] if writes else [])]
     for status in statuses:
         operation["responses"][str(status)] = {
             "description": _ERRORS[status],

@@ -34,6 +34,7 @@ TABLE: Mapping[str, Mapping[Who, Scope]] = {
     "GET rooms": _EVERYBODY,
     "GET availability": _EVERYBODY,
     "POST bookings": _CHANGE,
+    "POST bookings/check": _CHANGE,
     "GET bookings/{booking}": _SEE,
     "GET bookings/{booking}/history": _SEE,
     "POST bookings/{booking}/cancel": _CHANGE,

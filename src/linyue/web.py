@@ -18,7 +18,7 @@ from litestar.types import HTTPScope, LifeSpanReceive, LifeSpanScope, LifeSpanSe
 
 from linyue import health, openapi, permissions, problems
 from linyue.api import agenda, audit, availability, bookings, catalogue, closures, history, queries
-from linyue.api.availability import Advice
+from linyue.api.advice import Advice
 from linyue.clock import clock_of
 from linyue.pages import site, trouble
 from linyue.permissions import Caller

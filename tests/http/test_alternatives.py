@@ -2,13 +2,14 @@
 
 from datetime import UTC, date, datetime, timedelta
 
+import msgspec
 from tests.http.conftest import NOW, ZONE
 
 from booking.local_time import Interval
 from booking.places.events import Closure, Resource, Room, RoomDefinition, Use
 from booking.reservations.checks import Known
 from booking.reservations.states import ResourceDay
-from booking.rules.events import HouseRules
+from booking.rules.events import HouseRules, RuleBook
 from booking.takes import Take
 from linyue.alternatives import Asked, nearest
 from projections.grid import Board
@@ -48,16 +49,55 @@ def starts(asked: Asked, same_room: Board, same_use: Board) -> list[tuple[str, s
     return [(a.room, a.start.astimezone(ZONE).strftime("%d %H:%M")) for a in found]
 
 
-def test_the_nearest_times_of_the_room_come_first_and_another_room_is_an_hour_away() -> None:
+def test_the_rooms_other_times_come_first_then_other_rooms_at_that_time() -> None:
     own, beside, far = room("own"), room("beside"), room("far", "gulong")
-    found = starts(Asked(room="own", use="书画", slot=span(14)), board(own), board(own, beside, far))
+    found = starts(Asked(room="own", use="书画", slot=span(14)), board(own), board(own, far, beside))
     assert found == [
         ("own", "25 13:00"),
-        ("beside", "25 14:00"),
         ("own", "25 15:00"),
         ("own", "25 12:00"),
+        ("beside", "25 14:00"),
         ("far", "25 14:00"),
     ]
+
+
+def test_then_what_is_near_both_the_nearest_first() -> None:
+    """Another room is as far as an hour, another station as two; the room's next day is a day away."""
+    own, far = room("own", closed=span(9, 12)), room("far", "gulong", closed=span(14))
+    beside = room("beside", closed=span(12, 3))
+    found = starts(Asked(room="own", use="书画", slot=span(14)), board(own, days=4), board(own, beside, far))
+    assert found == [
+        ("beside", "25 15:00"),
+        ("far", "25 13:00"),
+        ("far", "25 15:00"),
+        ("beside", "25 16:00"),
+        ("beside", "25 11:00"),
+    ]
+
+
+def test_where_there_is_less_of_one_kind_there_is_more_of_another() -> None:
+    own, alone = room("own"), Asked(room="own", use="书画", slot=span(14))
+    assert [start[:2] for _, start in starts(alone, board(own), board(own))] == ["25"] * 5
+    assert [start[:2] for _, start in starts(alone, board(own, days=4), board(own))] == ["25"] * 3 + ["26"] * 2
+    rooms = [room(f"other{n}") for n in range(6)]
+    closed = room("own", closed=span(9, 12))
+    found = starts(alone, board(closed), board(closed, *(room(r.room, closed=span(9, 5)) for r in rooms)))
+    assert [start for _, start in found][:2] == ["25 14:00"] * 2
+
+
+def test_whoever_may_book_only_at_their_stations_is_offered_no_other() -> None:
+    own, beside, far = room("own", closed=span(9, 12)), room("beside"), room("far", "gulong")
+    asked = Asked(room="own", use="书画", slot=span(14), stations=frozenset({"wanyuan"}))
+    assert {name for name, _ in starts(asked, board(own), board(own, far, beside))} == {"beside"}
+
+
+def test_nothing_is_offered_that_ends_after_the_days_that_are_known() -> None:
+    """A day's last slots would reach into days of which it is not known what is taken."""
+    rules = HouseRules(book=RuleBook(duration_minutes_max=3 * 1440))
+    own = board(room("own"), days=2)
+    known = msgspec.structs.replace(own.known, rules=rules)
+    long = Board(rooms=own.rooms, known=known, first_day=own.first_day, last_day=own.last_day, now=NOW)
+    assert starts(Asked(room="own", use="书画", slot=span(14, 60)), long, long) == []
 
 
 def test_the_next_days_follow_where_the_day_has_nothing() -> None:
@@ -94,4 +134,4 @@ def test_as_many_units_as_were_asked_are_free() -> None:
 def test_a_room_that_nobody_knows_has_no_alternatives_of_its_own() -> None:
     other = room("other")
     found = starts(Asked(room="gone", use="书画", slot=span(14)), board(), board(other))
-    assert found == [("other", "25 14:00")]
+    assert found[:2] == [("other", "25 14:00"), ("other", "25 13:00")]

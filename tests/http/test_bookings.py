@@ -2,8 +2,11 @@
 
 from datetime import timedelta
 
+import asyncpg
 import pytest
 from tests.http.conftest import NOW, Served, at, slot
+
+from linyue.identity import BUDGETS
 
 pytestmark = pytest.mark.asyncio
 
@@ -52,6 +55,60 @@ async def test_every_alternative_can_be_had_for_as_long_and_as_many(served: Serv
     assert len(alternatives) == 5
     for a in alternatives[:1] + alternatives[-1:]:
         await served.book("staff", {**{k: a[k] for k in ("room", "use", "start", "end")}, "units": 2})
+
+
+async def test_a_refusal_says_what_was_asked_for_as_it_was_understood(served: Served) -> None:
+    await served.book("resident", slot("painting"))
+    wanted = {"room": "painting", "start": "2026-11-25T06:00:00Z", "end": "2026-11-25T07:00:00Z", "attendees": 4}
+    for who, start in (("resident2", 14), ("resident", 14)):
+        body = (await served.post(who, "bookings", wanted)).json()
+        assert body["asked"] == {
+            "room": "painting", "use": "书画", "start": at(start), "end": at(15), "units": 1, "attendees": 4,
+        }  # fmt: skip
+
+
+async def test_staff_are_offered_rooms_of_their_own_stations_alone(served: Served) -> None:
+    await served.book("staff", slot("painting", 9, 3))
+    for hour in (12, 15, 18):
+        await served.book("staff", slot("painting", hour, 3))
+    offered = {}
+    for who in ("staff", "admin", "resident"):
+        refused = (await served.post(who, "bookings", slot("painting"))).json()
+        offered[who] = {one["room"] for one in refused["alternatives"]}
+    assert offered == {"staff": {"painting"}, "admin": {"ink"}, "resident": {"ink"}}
+
+
+async def test_a_check_writes_nothing_anywhere_but_counts_as_a_request(served: Served) -> None:
+    made = await served.book("resident2", slot("painting"))
+    await served.level(made["position"])
+    before = await everything(served)
+    bodies = (slot("painting", 16, purpose="练字"), slot("painting", purpose="练字"), slot("nowhere"), {"room": "x"})
+    for status, body in zip((200, 200, 404, 400), bodies, strict=True):
+        answer = await served.post("resident", "bookings/check", body, headers={"Idempotency-Key": "k"})
+        assert answer.status_code == status, answer.text
+    assert await everything(served) == before
+    # The key was not used up either.
+    kept = await served.post("resident", "bookings", slot("painting", 16), headers={"Idempotency-Key": "k"})
+    assert kept.status_code == 201
+    for parts in served.parts:
+        parts.identity.allow(BUDGETS)
+    # The booking was the first of twenty.
+    answers = [await served.post("resident2", "bookings/check", slot("nowhere")) for _ in range(20)]
+    assert [a.status_code for a in answers] == [404] * 19 + [429]
+
+
+async def everything(served: Served) -> dict[str, str]:
+    """What stands in every table of the log, the vault and the read models."""
+    connection = await asyncpg.connect(served.database.superuser)
+    try:
+        tables = await connection.fetch(
+            "SELECT schemaname || '.' || tablename AS name FROM pg_tables WHERE schemaname IN "
+            "('booking', 'availability', 'agenda', 'due', 'history') ORDER BY 1"
+        )
+        digest = "SELECT coalesce(md5(string_agg(t::text, ',' ORDER BY t::text)), '') FROM {} t"
+        return {name: await connection.fetchval(digest.format(name)) for (name,) in tables}
+    finally:
+        await connection.close()
 
 
 async def test_whoever_has_no_bookings_left_is_offered_none(served: Served) -> None:
@@ -224,8 +281,6 @@ async def test_what_awaits_approval_is_approved_or_rejected_by_staff(served: Ser
 
 async def test_past_the_budget_the_first_answer_is_told_again(served: Served) -> None:
     """A phone that asks again because it heard nothing is told what was decided, however often it asks."""
-    from linyue.identity import BUDGETS
-
     for parts in served.parts:
         parts.identity.allow(BUDGETS)
     body = slot("nowhere")
@@ -236,8 +291,6 @@ async def test_past_the_budget_the_first_answer_is_told_again(served: Served) ->
 
 async def test_past_the_budget_a_resident_is_told_when_to_come_back(served: Served) -> None:
     """Counted over both workers; what is throttled never reaches the log."""
-    from linyue.identity import BUDGETS
-
     for parts in served.parts:
         parts.identity.allow(BUDGETS)
     answers = [await served.post("resident", "bookings", slot("nowhere"), worker=n % 2) for n in range(21)]

@@ -26,6 +26,7 @@ CALLERS: dict[Who, tuple[str | None, ...]] = {
 }
 BODIES: dict[str, dict[str, Any]] = {
     "POST bookings": slot("painting", 20),
+    "POST bookings/check": slot("painting", 20),
     "POST bookings/{booking}/reject": {"reason": "other"},
     "POST rooms/{room}/close": {"from": at(6), "to": at(7), "reason": "cleaning", "dry_run": True},
 }
@@ -44,6 +45,7 @@ def test_a_resident_has_their_own_bookings() -> None:
     assert set(own.values()) == {"own"}
     assert own.keys() == {
         "POST bookings",
+        "POST bookings/check",
         "GET bookings/{booking}",
         "GET bookings/{booking}/history",
         "POST bookings/{booking}/cancel",
@@ -134,7 +136,7 @@ def expected(who: Who, caller: str | None, call: str, station: str) -> set[int]:
     if scope is None:
         return {401} if who == "nobody" else {403}
     fine = {200, 201, 409}
-    if call == "POST bookings":
+    if call in ("POST bookings", "POST bookings/check"):
         # The body's room is painting, at wanyuan, whatever the loop's station is.
         return fine if scope != "stations" or caller == "staff" else {403}
     if "{" not in call:

@@ -1,6 +1,6 @@
 """One way from a caller's wish to the desk, for the API and the pages: the budget, then the command."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any
@@ -128,28 +128,26 @@ def reason_out(reason: Reason, version: int, language: Language, zone: ZoneInfo)
     )
 
 
-async def refusal(
-    answer: Answer,
-    language: Language,
-    zone: ZoneInfo,
-    alternatives: Callable[[RefusedBody], Awaitable[list[Any]]] | None = None,
-) -> Problem:
-    """A refusal as an error, with every rule broken; `alternatives` finds what could be had instead."""
+def reasons_of(answer: Answer) -> tuple[Reason, ...]:
+    """Every rule that said no, of an answer that is REFUSED."""
+    return msgspec.json.decode(answer.body, type=RefusedBody).reasons
+
+
+def reasons_out(answer: Answer, language: Language, zone: ZoneInfo) -> list[ReasonOut]:
+    """Every rule that said no, as they are answered."""
     body = msgspec.json.decode(answer.body, type=RefusedBody)
-    reasons = [reason_out(reason, body.rules_version, language, zone) for reason in body.reasons]
-    found = await alternatives(body) if alternatives else []
+    return [reason_out(reason, body.rules_version, language, zone) for reason in body.reasons]
+
+
+async def refusal(answer: Answer, language: Language, zone: ZoneInfo, **beside: object) -> Problem:
+    """A refusal as an error, with every rule broken; `beside` it stands what was asked for and what is free instead."""
+    reasons = reasons_out(answer, language, zone)
 
     def sentence(_: Language) -> str:
         return ("" if language == "zh" else " ").join(reason.message for reason in reasons)
 
-    return Problem(
-        "refused",
-        sentence,
-        headers={POSITION: str(answer.position)},
-        reasons=reasons,
-        alternatives=found,
-        position=answer.position,
-    )
+    members: dict[str, Any] = {"reasons": reasons, "alternatives": [], "position": answer.position} | beside
+    return Problem("refused", sentence, headers={POSITION: str(members["position"])}, **members)
 
 
 def key_and_print(request: Request[Any, Any, Any], body: object) -> tuple[str | None, bytes]:

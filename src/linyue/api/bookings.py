@@ -1,12 +1,14 @@
-"""Bookings: ask for one, cancel, check in, approve, reject. Each is one command at the desk."""
+"""Bookings: ask for one, or what would be answered; cancel, check in, approve, reject. Each a command at the desk."""
 
+from datetime import datetime
 from typing import Any, NamedTuple, get_args
 
+import msgspec
 from litestar import Request, Response, post
 from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath, JSONBody, SkipValidation
 
-from booking.messages import Command, Denied, Outcome, RefusedBody
+from booking.messages import Answer, Command, Denied, Outcome
 from booking.reservations.decide import (
     STATION_PREFIX,
     ApproveBooking,
@@ -16,9 +18,11 @@ from booking.reservations.decide import (
     RequestBooking,
     station_person,
 )
+from booking.reservations.standing import Standing
+from linyue.alternatives import Alternative, Asked
+from linyue.api.advice import Advice, AskedOut, Instead, asked_of, asked_out
 from linyue.api.answers import BookingOut, TheCaller, TheParts, answered, booking_out
-from linyue.api.asking import Wish, ask, denied, key_and_print, refusal
-from linyue.api.availability import Advice
+from linyue.api.asking import ReasonOut, Wish, ask, denied, key_and_print, reasons_of, reasons_out, refusal
 from linyue.api.bodies import (
     BOOKING_DAYS_MAX,
     Body,
@@ -58,16 +62,73 @@ async def request_booking(
     wish = Wish(command=command, key=key, fingerprint=fingerprint, texts={"purpose": data.purpose})
     answer = await ask(parts, caller, wish)
     if answer.outcome is Outcome.REFUSED:
-        advice: Advice = request.app.state["advice"]
-
-        async def instead(refused: RefusedBody) -> list[Any]:
-            return list(await advice.instead_of(command, refused, answer.position))
-
-        raise await refusal(answer, caller.language, zone, instead)
+        instead = await _instead(request, asked_of(command, caller), answer)
+        raise await refusal(answer, caller.language, zone, **instead.beside(zone))
     made = booking_out(answer.body, answer.position, zone)
     response = answered(made, answer.position, 201)
     response.headers["Location"] = f"{API}/bookings/{made.id}"
     return response
+
+
+class CheckOut(msgspec.Struct, frozen=True, kw_only=True):
+    """What a request would be answered at `position`, and in which `state` the booking would be; null where refused."""
+
+    allowed: bool
+    state: Standing | None
+    room: str
+    use: str | None
+    start: datetime
+    end: datetime
+    units: int
+    reasons: list[ReasonOut]
+    alternatives: list[Alternative]
+    position: int
+
+
+@post(
+    "/bookings/check",
+    opt={"call": "POST bookings/check"},
+    operation_id="check_booking",
+    tags=["bookings"],
+    dto=Strict[BookingRequest],
+    return_dto=None,
+    status_code=200,
+)
+async def check_booking(
+    request: AnyRequest, data: JSONBody[BookingRequest], parts: TheParts, caller: TheCaller
+) -> Response[CheckOut]:
+    """What the same body would be answered as a request, without booking or writing anything.
+
+    Decided as a request is; it counts as one against the caller's budget.
+    """
+    command = await wanted(parts, caller, data)
+    zone = await parts.lasting.zone()
+    answer = await ask(parts, caller, Wish(command=command, dry_run=True))
+    if answer.outcome is Outcome.REFUSED:
+        found = await _instead(request, asked_of(command, caller), answer)
+        out = CheckOut(
+            allowed=False,
+            state=None,
+            **_slot_of(asked_out(found.asked, zone)),
+            reasons=reasons_out(answer, caller.language, zone),
+            alternatives=found.alternatives,
+            position=found.position,
+        )
+    else:
+        made = booking_out(answer.body, answer.position, zone)
+        out = CheckOut(
+            allowed=True, state=made.state, **_slot_of(made), reasons=[], alternatives=[], position=answer.position
+        )
+    return answered(out, out.position)
+
+
+async def _instead(request: AnyRequest, asked: Asked, answer: Answer) -> Instead:
+    advice: Advice = request.app.state["advice"]
+    return await advice.instead_of(asked, reasons_of(answer), answer.position)
+
+
+def _slot_of(told: AskedOut | BookingOut) -> dict[str, Any]:
+    return {name: getattr(told, name) for name in ("room", "use", "start", "end", "units")}
 
 
 async def wanted(parts: Parts, caller: Caller, body: BookingRequest) -> RequestBooking:
@@ -178,4 +239,4 @@ async def _changed(change: Change, command: Command, body: Body, note: str | Non
     return answered(booking_out(answer.body, answer.position, zone), answer.position)
 
 
-HANDLERS = (request_booking, cancel_booking, check_in, approve_booking, reject_booking)
+HANDLERS = (request_booking, check_booking, cancel_booking, check_in, approve_booking, reject_booking)

@@ -14,8 +14,8 @@ from booking.local_time import Interval, local_day
 from booking.messages import Answer, Outcome, Reason, RefusedBody
 from booking.reservations.decide import BookingView, RequestBooking, station_person
 from booking.rules.events import HouseRules
+from linyue.api.advice import Advice, asked_of
 from linyue.api.asking import Wish, ask
-from linyue.api.availability import Advice
 from linyue.api.bodies import YEARS
 from linyue.pages.door import Form
 from linyue.pages.page import TheVisit, Visit, address, see
@@ -235,7 +235,7 @@ async def _alternatives(
 ) -> list[dict[str, Any]]:
     """What can be had instead, with the names of the rooms."""
     advice: Advice = visit.request.app.state["advice"]
-    found = await advice.instead_of(command, refused, position)
+    found = (await advice.instead_of(asked_of(command, visit.caller(CALL)), refused.reasons, position)).alternatives
     async with visit.reading("availability") as snapshot:
         rooms = {room.id: room for room in await availability.rooms(snapshot, use=command.use)}
     return [

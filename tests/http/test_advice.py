@@ -1,0 +1,250 @@
+"""What a check says is what a request is answered, and what is offered instead can be had: on random histories."""
+
+import itertools
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import asyncpg
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+from tests.conftest import TestDatabase
+from tests.http.conftest import NOW, ZONE, Served
+from tests.http.running import Running
+
+from booking.desk import new_person_id
+from booking.places.decide import CloseRoom, OpenResource, OpenRoom
+from booking.places.events import RoomDefinition, Use
+from booking.reservations.checks import CHECKS
+from booking.rules.decide import ChangeRules
+from booking.rules.events import RuleBook
+from booking.takes import Take
+
+HISTORIES = 20
+# A subdistrict lives through one history after another; none reaches into the next.
+DAYS_EACH = 20
+RULES = {check.__name__ for check in CHECKS}
+BOOKS = (RuleBook(), RuleBook(lead_minutes_min=120, open_bookings_max=1), RuleBook(duration_minutes_max=60))
+SLOT = ("room", "use", "start", "end", "units")
+
+
+class Asks(NamedTuple):
+    """Somebody asks for a slot: so many days ahead, so many quarters of an hour after midnight."""
+
+    who: str
+    room: str
+    use: str
+    days: int
+    quarter: int
+    minutes: int
+    units: int
+    attendees: int | None
+
+
+class Closes(NamedTuple):
+    """A room is closed on a day, for some hours."""
+
+    room: str
+    days: int
+    hour: int
+    hours: int
+
+
+class Passes(NamedTuple):
+    """Time goes by."""
+
+    minutes: int
+
+
+class Decides(NamedTuple):
+    """The office sets other rules."""
+
+    book: int
+
+
+class CallsOff(NamedTuple):
+    """Who booked last gives that up."""
+
+
+ROOMS = ("tables", "floor", "other")
+ASKS = st.builds(
+    Asks,
+    who=st.sampled_from(("one", "two", "staff")),
+    room=st.sampled_from(ROOMS),
+    use=st.sampled_from(("A", "A", "A", "B")),
+    days=st.sampled_from((0, 1, 1, 1, 1, 2, 15)),
+    quarter=st.one_of(st.sampled_from((40, 44, 48)), st.sampled_from((40, 44)), st.integers(30, 86)),
+    minutes=st.sampled_from((60, 60, 120, 30, 240, 90)),
+    units=st.sampled_from((1, 1, 2, 3)),
+    attendees=st.sampled_from((None, 4, 40)),
+)
+STEPS = st.one_of(
+    ASKS,
+    ASKS,
+    ASKS,
+    st.builds(Closes, st.sampled_from(ROOMS), st.integers(0, 2), st.integers(9, 19), st.integers(1, 12)),
+    st.builds(Passes, st.integers(5, 300)),
+    st.builds(Decides, st.integers(0, len(BOOKS) - 1)),
+    st.just(CallsOff()),
+)
+PLAIN = Asks("one", "tables", "A", 1, 40, 60, 1, None)
+# Each rule at least once, whatever is drawn beside.
+EACH_RULE = [
+    PLAIN._replace(days=0, quarter=36),
+    PLAIN._replace(days=0, quarter=39),
+    PLAIN._replace(days=15),
+    PLAIN._replace(quarter=32),
+    PLAIN._replace(quarter=41),
+    PLAIN._replace(minutes=240),
+    PLAIN._replace(units=3),
+    PLAIN._replace(attendees=40),
+    Closes("tables", 2, 9, 4),
+    PLAIN._replace(days=2),
+    PLAIN._replace(room="floor"),
+    PLAIN._replace(room="floor", who="two"),
+    PLAIN._replace(quarter=44),
+    PLAIN._replace(quarter=48),
+    PLAIN._replace(quarter=52),
+]
+
+
+@pytest.fixture
+def running(database: TestDatabase, tmp_path: Path) -> Iterator[Running]:
+    running = Running(database, tmp_path)
+    yield running
+    running.stop()
+
+
+@pytest.mark.timeout(300)
+def test_what_a_check_says_is_what_a_request_is_answered_and_what_is_offered_can_be_had(running: Running) -> None:
+    numbers, broken, offered = itertools.count(), set[str](), list[int]()
+
+    @given(steps=st.lists(STEPS, min_size=5, max_size=10))
+    @example(steps=EACH_RULE)
+    @settings(
+        max_examples=HISTORIES,
+        deadline=None,
+        database=None,
+        derandomize=True,
+        suppress_health_check=list(HealthCheck),
+    )
+    def holds(steps: list[Any]) -> None:
+        town = running.run(_opened(running.served, next(numbers)))
+        for step in steps:
+            running.run(town.take(step))
+        broken.update(town.broken)
+        offered.append(town.offered)
+
+    holds()
+    assert broken == RULES
+    assert sum(offered) > 100
+
+
+async def _opened(served: Served, number: int) -> "Town":
+    """Three rooms at two stations and two residents, as new as the history that begins."""
+    served.clock.move_to(NOW + timedelta(days=DAYS_EACH * number))
+    await served.ask(ChangeRules(book=BOOKS[0]))
+    for resource, station, capacity in (("tables", "wanyuan", 2), ("floor", "wanyuan", 1), ("other", "gulong", 1)):
+        id_ = f"{resource}-{number}"
+        await served.ask(OpenResource(resource=id_, station=station, name=resource, capacity=capacity))
+        uses = [Use(use=f"A{number}", takes=(Take(resource=id_),), units=3 if capacity > 1 else 1)]
+        if resource == "floor":
+            uses.append(Use(use=f"B{number}", takes=(Take(resource=id_),), slot_minutes=30, approval=True))
+        definition = RoomDefinition(
+            name=resource,
+            station=station,
+            space="create" if station == "wanyuan" else "poem",
+            uses=tuple(uses),
+            seats=6 if resource == "tables" else None,
+            buffer_minutes=30 if resource == "floor" else 0,
+        )
+        opened = await served.ask(OpenRoom(room=id_, definition=definition))
+    for name in ("one", "two"):
+        person = served.people[name] = new_person_id()
+        await served.parts[0].identity.open_account(person, "resident")
+        served.tokens[name] = await served.parts[0].identity.issue_token(person, label=name)
+    await served.level(opened.position)
+    return Town(served, number)
+
+
+class Town:
+    """One history: each step is taken, and each request asked first and then made."""
+
+    def __init__(self, served: Served, number: int) -> None:
+        self.served = served
+        self.number = number
+        self.today = served.clock.now()
+        self.booked: list[tuple[str, str]] = []
+        self.broken: set[str] = set()
+        self.offered = 0
+
+    async def take(self, step: object) -> None:
+        match step:
+            case Asks():
+                await self._asks(step)
+            case Closes(room, days, hour, hours):
+                start = self._instant(days, hour * 4)
+                room_, end = f"{room}-{self.number}", start + timedelta(hours=hours)
+                await self.served.ask(CloseRoom(room=room_, start=start, end=end, reason="cleaning"))
+            case Passes(minutes):
+                self.served.clock.move_to(self.served.clock.now() + timedelta(minutes=minutes))
+            case Decides(book):
+                await self.served.ask(ChangeRules(book=BOOKS[book]))
+            case CallsOff() if self.booked:
+                who, booking = self.booked.pop()
+                await self.served.post(who, f"bookings/{booking}/cancel")
+
+    async def _asks(self, asks: Asks) -> None:
+        start = self._instant(asks.days, asks.quarter)
+        body = {
+            "room": f"{asks.room}-{self.number}",
+            "use": f"{asks.use}{self.number}",
+            "start": start.isoformat(),
+            "end": (start + timedelta(minutes=asks.minutes)).isoformat(),
+            "units": asks.units,
+            "attendees": asks.attendees,
+        }
+        head = await self._head()
+        told = await self.served.post(asks.who, "bookings/check", body)
+        for one in told.json().get("alternatives", []):
+            await self._can_be_had(asks.who, {**body, **{name: one[name] for name in SLOT if name in one}}, one)
+        assert await self._head() == head
+        answered = await self.served.post(asks.who, "bookings", body)
+        self._agree(told.status_code, told.json(), answered.status_code, answered.json(), head)
+        if answered.status_code == 201:
+            self.booked.append((asks.who, answered.json()["id"]))
+
+    async def _can_be_had(self, who: str, body: dict[str, Any], one: dict[str, Any]) -> None:
+        """Asked for by the same person, at the same position: by a check, so that the next one is free as well."""
+        again = (await self.served.post(who, "bookings/check", body)).json()
+        assert again.get("allowed"), (body, again)
+        most = await self.served.post(who, "bookings/check", {**body, "units": one["free"]})
+        assert most.json()["allowed"], (body, one)
+        self.offered += 1
+
+    def _agree(self, status: int, told: dict[str, Any], answered: int, body: dict[str, Any], head: int) -> None:
+        if answered not in (201, 409):
+            assert (status, told) == (answered, body)
+            return
+        assert (status, told["allowed"]) == (200, answered == 201)
+        if answered == 201:
+            assert (told["position"], body["position"]) == (head, head + 1)
+            assert {name: told[name] for name in (*SLOT, "state")} == {name: body[name] for name in (*SLOT, "state")}
+            return
+        assert told["position"] <= head
+        assert {name: told[name] for name in SLOT} == {name: body["asked"][name] for name in SLOT}
+        assert (told["reasons"], told["alternatives"], told["state"]) == (body["reasons"], body["alternatives"], None)
+        self.broken |= {reason["rule"] for reason in body["reasons"]}
+
+    def _instant(self, days: int, quarter: int) -> datetime:
+        midnight = self.today.astimezone(ZONE).replace(hour=0, minute=0)
+        return midnight + timedelta(days=days, minutes=15 * quarter)
+
+    async def _head(self) -> int:
+        connection = await asyncpg.connect(self.served.database.app)
+        try:
+            return int(await connection.fetchval("SELECT max(position) FROM booking.events"))
+        finally:
+            await connection.close()
