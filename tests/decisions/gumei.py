@@ -4,8 +4,10 @@ It is Tuesday, 24 November 2026, 08:00 in Shanghai. Nothing here is the built-in
 """
 
 from datetime import UTC, datetime, timedelta
-from typing import TypeVar
+from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
+
+import msgspec
 
 from booking.local_time import Hours, Interval, days_touched
 from booking.messages import Asker, Event
@@ -19,7 +21,15 @@ from booking.places.events import (
     Use,
 )
 from booking.reservations.decide import RequestBooking
-from booking.reservations.events import BookingCheckedIn, BookingConfirmed, BookingRequested
+from booking.reservations.events import (
+    BookingCheckedIn,
+    BookingConfirmed,
+    BookingExtended,
+    BookingRequested,
+    BookingRescheduled,
+    Left,
+    Slot,
+)
 from booking.reservations.follow import Touched, touched
 from booking.rules.events import RuleBook, RulesChanged
 from booking.takes import Take
@@ -183,7 +193,25 @@ def _made(kind: type[Made], request: RequestBooking, booking: str, grace_minutes
     )
 
 
-def of(made: BookingConfirmed | BookingRequested) -> Touched:
+def moved(before: Slot, to: RequestBooking, *, awaits: bool = False) -> BookingRescheduled:
+    """The booking, moved to where such a request would have it."""
+    left = Left(room=before.room, resources=tuple(take.resource for take in before.takes), days=before.days)
+    return BookingRescheduled(**_slot_of(booked(to, before.booking)), left=left, awaits=awaits)
+
+
+def extended(before: Slot, end: str, *, checked_in_at: datetime | None = None) -> BookingExtended:
+    """The booking, made a week before NOW, with a later end in local time."""
+    until = wish(before.room, use=before.use, units=before.units, person=before.person, attendees=before.attendees)
+    longer = booked(msgspec.structs.replace(until, start=before.start, end=local(end)), before.booking)
+    made_at = NOW - timedelta(days=7)
+    return BookingExtended(**_slot_of(longer), made_at=made_at, confirmed_at=made_at, checked_in_at=checked_in_at)
+
+
+def _slot_of(made: BookingConfirmed) -> dict[str, Any]:
+    return {name: getattr(made, name) for name in made.__struct_fields__ if name != "purpose"}
+
+
+def of(made: Slot) -> Touched:
     """What every later event of this booking says of it."""
     return touched(made.booking, made.room, made.person, made.takes, made.days)
 

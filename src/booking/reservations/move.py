@@ -103,12 +103,13 @@ def move(ask: Ask, command: Move, state: State, now: datetime) -> Decision:
         return wanted
     known = known_of(wanted, state, now, person=made.person, leaving_out=made.booking)
     checks = OF_A_KEPT_START if wanted.holds else CHECKS
-    reasons = (*_of_who_asks(ask, command, life, wanted.use, now), *broken(wanted, known, now, checks))
+    awaits = wanted.use.approval and not _is_within(to, made, life)
+    reasons = (*_of_who_asks(ask, command, life, now, awaits=awaits), *broken(wanted, known, now, checks))
     if reasons:
         return [refused(_ASKED[type(command)], made, reasons, to)]
     if isinstance(command, ExtendBooking):
         return [_extended(wanted, known, made, life)]
-    return [_rescheduled(wanted, known, made, awaits=wanted.use.approval and not _is_within(to, made, life))]
+    return [_rescheduled(wanted, known, made, awaits=awaits)]
 
 
 _ASKED: dict[type[Move], Asked] = {RescheduleBooking: "reschedule", ExtendBooking: "extend"}
@@ -171,12 +172,14 @@ def _wanted(ask: Ask, to: WantedSlot, made: Slot, state: State, now: datetime) -
     return msgspec.structs.replace(wanted, holds=Interval(max(to.start, now), wanted.held().end))
 
 
-def _of_who_asks(ask: Ask, command: Move, life: Life, use: Use, now: datetime) -> tuple[Reason, ...]:
-    """What staff may and whoever holds the booking may not."""
+def _of_who_asks(ask: Ask, command: Move, life: Life, now: datetime, *, awaits: bool) -> tuple[Reason, ...]:
+    """What staff may and whoever holds the booking may not; and nothing that has begun can wait for an answer."""
     match command:
-        case RescheduleBooking() if ask.asker.scope == "own" and now >= life.start:
+        case RescheduleBooking() if now >= life.start and ask.asker.scope == "own":
             return (Reason(rule="already_started", actual=Interval(life.start, now).minutes),)
-        case ExtendBooking() if use.approval and ask.asker.role not in MAY_APPROVE:
+        case RescheduleBooking(start=start) if awaits and start == life.start <= now:
+            return (Reason(rule="approval_needed"),)
+        case ExtendBooking() if awaits and ask.asker.role not in MAY_APPROVE:
             return (Reason(rule="approval_needed"),)
     return ()
 

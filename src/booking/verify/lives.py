@@ -95,7 +95,7 @@ class Life(msgspec.Struct, kw_only=True):
         """Why a BookingRescheduled or BookingExtended may not make this of it; None where it may."""
         if not self.is_live(event.at):
             return f"{event.type} of a booking that was no longer live"
-        return self._not_extended(to) if event.type == "BookingExtended" else self._not_rescheduled(event, to)
+        return self._not_extended(to) if event.type == "BookingExtended" else self._not_rescheduled(to)
 
     def become(self, to: "Life") -> None:
         """Move to where such an event says."""
@@ -112,14 +112,12 @@ class Life(msgspec.Struct, kw_only=True):
             return f"BookingExtended changes {', '.join(changed) or 'nothing'} and ends at {to.end}, not {self.end}"
         return None
 
-    def _not_rescheduled(self, event: Event, to: "Life") -> str | None:
+    def _not_rescheduled(self, to: "Life") -> str | None:
         """It begins anew, unless it is carried elsewhere while it is in use: then it stays so, at the same time."""
         if to.checked_in_at != self.checked_in_at:
             return f"BookingRescheduled says checked in at {to.checked_in_at}, it was at {self.checked_in_at}"
         if self.checked_in_at is not None and (self.start, self.end) != (to.start, to.end):
             return f"BookingRescheduled to another time of a booking that {self._stands()}"
-        if not to.is_live(event.at):
-            return "BookingRescheduled to a time in which it is not live"
         return None
 
     def is_within(self, other: "Life") -> bool:

@@ -56,7 +56,8 @@ RULES: dict[str, Words] = {
         "It begins only at {possible_from}; if you do not come, cancel it.",
     ),
     "approval_needed": Words(
-        "这种用途需要审核，延长请找工作人员。", "This use asks for approval; to extend it, please ask the staff."
+        "这种用途需要审核，不能直接这样更改；请找工作人员。",
+        "This use asks for approval, so that cannot be changed at once; please ask the staff.",
     ),
     "wrong_state": Words("这个预约现在是“{actual}”，不能这样做。", "This booking is {actual}, so that cannot be done."),
     "bookings_do_not_fit": Words(
