@@ -1,14 +1,14 @@
 """Who asks: a bearer token or a session cookie to an actor with a role; and how much each may ask for.
 
 Tokens and session ids are 256 random bits; the database holds their SHA-256 alone. All SQL of the schema `identity` is
-here. What a token or a person is, is kept in this process for `KNOWN_SECONDS`: no revoked token works for longer.
+here. Nothing is remembered of who a token is: a revoked one opens nothing from that instant on, in any process. Many
+who ask at once share a statement instead.
 """
 
 import asyncio
 import hashlib
-import hmac
 import secrets
-import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -20,11 +20,9 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from booking.messages import Asker, Channel, Role, Scope
+from linyue.together import Together
 
-KNOWN_SECONDS = 3.0
 WAIT_SECONDS = 5.0
-# At 200 bytes each: two megabytes a process.
-KNOWN_MAX = 10_000
 SESSION_PERSON = "person"
 """Under what name a session holds who signed in."""
 
@@ -119,8 +117,13 @@ INSERT INTO identity.accounts (subdistrict, person, role, stations, created_at)
 VALUES (:subdistrict, :person, :role, CAST(:stations AS text[]), :now)
 ON CONFLICT (subdistrict, person) DO UPDATE SET role = excluded.role, stations = excluded.stations
 """)
-_ACCOUNT = text("""
-SELECT person, role, stations FROM identity.accounts WHERE subdistrict = :subdistrict AND person = :person
+# From the ids to the accounts, each by primary key: OFFSET 0 keeps that order whatever the statistics say.
+_ACCOUNTS = text("""
+SELECT a.person, a.role, a.stations FROM unnest(CAST(:persons AS text[])) AS asked(person)
+CROSS JOIN LATERAL (
+    SELECT person, role, stations FROM identity.accounts
+    WHERE subdistrict = :subdistrict AND person = asked.person OFFSET 0
+) a
 """)
 _KEEP_TOKEN = text("""
 INSERT INTO identity.tokens (subdistrict, hash, person, label, created_at, expires_at)
@@ -130,21 +133,32 @@ ON CONFLICT (subdistrict, hash) DO NOTHING
 _REVOKE = text("""
 UPDATE identity.tokens SET revoked_at = :now WHERE subdistrict = :subdistrict AND hash = :hash AND revoked_at IS NULL
 """)
-# Who holds a token, in one statement; the hash comes back to be compared in constant time.
-_HOLDER = text("""
-SELECT t.hash, a.person, a.role, a.stations
-FROM identity.tokens t JOIN identity.accounts a ON a.subdistrict = t.subdistrict AND a.person = t.person
-WHERE t.subdistrict = :subdistrict AND t.hash = :hash AND t.revoked_at IS NULL
-  AND (t.expires_at IS NULL OR t.expires_at > :now)
+# Who holds each of these tokens, by primary keys. That one is found by its hash takes a time that tells a guesser
+# nothing of any token.
+_HOLDERS = text("""
+SELECT asked.hash, a.person, a.role, a.stations FROM unnest(CAST(:hashes AS bytea[])) AS asked(hash)
+CROSS JOIN LATERAL (
+    SELECT person FROM identity.tokens
+    WHERE subdistrict = :subdistrict AND hash = asked.hash AND revoked_at IS NULL
+      AND (expires_at IS NULL OR expires_at > :now) OFFSET 0
+) t
+CROSS JOIN LATERAL (
+    SELECT person, role, stations FROM identity.accounts
+    WHERE subdistrict = :subdistrict AND person = t.person OFFSET 0
+) a
 """)
-# One more command in each window, in one statement. What a crash forgets of it nobody misses: it waits for no disk.
+# More commands in each person's windows, in one statement. What a crash forgets of it nobody misses: it waits for no
+# disk. The rows come in order, so that two processes which count the same people never wait for each other in a ring.
 _SPEND = text("""
 WITH quick AS (SELECT set_config('synchronous_commit', 'off', true))
 INSERT INTO identity.budgets AS b (subdistrict, person, seconds, window_start, used)
-SELECT :subdistrict, :person, w.seconds, w.start, 1
-FROM quick, unnest(CAST(:seconds AS int[]), CAST(:starts AS timestamptz[])) AS w(seconds, start)
-ON CONFLICT (subdistrict, person, seconds, window_start) DO UPDATE SET used = b.used + 1
-RETURNING seconds, used
+SELECT :subdistrict, w.person, w.seconds, w.start, w.used
+FROM quick, unnest(
+    CAST(:persons AS text[]), CAST(:seconds AS int[]), CAST(:starts AS timestamptz[]), CAST(:used AS int[])
+) AS w(person, seconds, start, used)
+ORDER BY w.person COLLATE "C", w.seconds, w.start
+ON CONFLICT (subdistrict, person, seconds, window_start) DO UPDATE SET used = b.used + excluded.used
+RETURNING person, seconds, window_start, used
 """)
 # In steps, so that no transaction is long.
 _FORGET_BUDGETS = text("""
@@ -182,7 +196,9 @@ class Identity:
         self._engine = engine.execution_options(isolation_level="AUTOCOMMIT")
         self._now = now
         self._allowed = dict(allowed)
-        self._known: dict[bytes | str, tuple[float, Actor]] = {}
+        self._holders: Together[bytes, Actor | None] = Together(self._holders_of)
+        self._accounts: Together[str, Actor | None] = Together(self._accounts_of)
+        self._spending: Together[Actor, int | None] = Together(self._spend)
 
     def allow(self, allowed: Mapping[Role, tuple[Budget, ...]]) -> None:
         """Give roles other budgets, for this process: a bench asks more in a minute than people do."""
@@ -191,15 +207,10 @@ class Identity:
     async def open_account(self, person: str, role: Role, stations: Iterable[str] = ()) -> None:
         """Let a person in with a role; for staff, at these stations."""
         await self._execute(_OPEN_ACCOUNT, person=person, role=role, stations=sorted(stations), now=self._now())
-        self._known.clear()
 
     async def account(self, person: str) -> Actor | None:
         """Who has this id; None where nobody has."""
-        known = self._remembered(person)
-        if known is not None:
-            return known
-        rows = await self._execute(_ACCOUNT, person=person)
-        return self._remember(person, _actor(rows[0])) if rows else None
+        return await self._accounts.ask(person)
 
     async def issue_token(
         self, person: str, label: str, expires_at: datetime | None = None, *, token: str | None = None
@@ -214,21 +225,12 @@ class Identity:
         return token
 
     async def revoke_token(self, token: str) -> None:
-        """From now on it opens nothing; other processes learn it within `KNOWN_SECONDS`."""
+        """From now on it opens nothing."""
         await self._execute(_REVOKE, hash=hash_of(token), now=self._now())
-        self._known.pop(hash_of(token), None)
 
     async def actor_of_token(self, token: str) -> Actor | None:
         """Who holds a token; None where it is unknown, revoked or has expired."""
-        wanted = hash_of(token)
-        known = self._remembered(wanted)
-        if known is not None:
-            return known
-        rows = await self._execute(_HOLDER, hash=wanted, now=self._now())
-        if not rows or not hmac.compare_digest(rows[0][0], wanted):
-            # Not remembered: a token made a moment ago works at once, and guesses fill no memory.
-            return None
-        return self._remember(wanted, _actor(rows[0][1:]))
+        return await self._holders.ask(hash_of(token))
 
     async def actor_of(self, connection: ASGIConnection[Any, Any, Any, Any]) -> Actor | None:
         """Who asks: by the bearer token where one is sent, else by the session's cookie; None for nobody.
@@ -248,18 +250,7 @@ class Identity:
 
     async def spend(self, actor: Actor) -> int | None:
         """Count a command against the actor's budgets; where one is used up, the seconds until there is more."""
-        allowed = {budget.seconds: budget.commands for budget in self._allowed.get(actor.role, ())}
-        if not allowed:
-            return None
-        now = self._now()
-        starts = {seconds: _window_start(now, seconds) for seconds in allowed}
-        rows = await self._execute(_SPEND, person=actor.person, seconds=list(starts), starts=list(starts.values()))
-        left = [
-            (starts[seconds] + timedelta(seconds=seconds) - now).total_seconds()
-            for seconds, used in rows
-            if used > allowed[seconds]
-        ]
-        return int(max(left)) + 1 if left else None
+        return await self._spending.ask(actor) if self._allowed.get(actor.role) else None
 
     async def keep_session(self, secret: str, data: bytes, seconds: int) -> None:
         """Keep a session's data for so many seconds."""
@@ -287,6 +278,43 @@ class Identity:
         await self._execute(_FORGET_BUDGETS, now=self._now())
         await self._execute(_FORGET_SESSIONS, now=self._now())
 
+    async def _holders_of(self, hashes: Sequence[bytes]) -> list[Actor | None]:
+        rows = await self._execute(_HOLDERS, hashes=list(set(hashes)), now=self._now())
+        found = {hash_: _actor(row) for hash_, *row in rows}
+        return [found.get(hash_) for hash_ in hashes]
+
+    async def _accounts_of(self, persons: Sequence[str]) -> list[Actor | None]:
+        rows = await self._execute(_ACCOUNTS, persons=list(set(persons)))
+        found = {row[0]: _actor(row) for row in rows}
+        return [found.get(person) for person in persons]
+
+    async def _spend(self, actors: Sequence[Actor]) -> list[int | None]:
+        """Each of them has asked for one command more, in this order."""
+        now = self._now()
+        asked = Counter((actor.person, *window) for actor in actors for window in self._windows(actor, now))
+        persons, seconds, starts = zip(*asked, strict=True)
+        rows = await self._execute(
+            _SPEND, persons=list(persons), seconds=list(seconds), starts=list(starts), used=list(asked.values())
+        )
+        # What each window had before these.
+        used = {(person, seconds, start): all_ - asked[person, seconds, start] for person, seconds, start, all_ in rows}
+        left: list[int | None] = []
+        for actor in actors:
+            over: list[float] = []
+            for (seconds_, start), most in self._windows(actor, now).items():
+                used[actor.person, seconds_, start] += 1
+                if used[actor.person, seconds_, start] > most:
+                    over.append((start + timedelta(seconds=seconds_) - now).total_seconds())
+            left.append(int(max(over)) + 1 if over else None)
+        return left
+
+    def _windows(self, actor: Actor, now: datetime) -> dict[tuple[int, datetime], int]:
+        """How many commands each window lets through in which `now` lies, by its length and beginning."""
+        return {
+            (budget.seconds, _window_start(now, budget.seconds)): budget.commands
+            for budget in self._allowed.get(actor.role, ())
+        }
+
     async def _execute(self, statement: TextClause, **values: object) -> list[Any]:
         try:
             return await self._execute_once(statement, values)
@@ -301,16 +329,6 @@ class Identity:
         async with asyncio.timeout(WAIT_SECONDS), self._engine.connect() as connection:
             result = await connection.execute(statement, {"subdistrict": self.subdistrict, **values})
             return list(result) if result.returns_rows else []
-
-    def _remembered(self, key: bytes | str) -> Actor | None:
-        known = self._known.get(key)
-        return known[1] if known is not None and known[0] > time.monotonic() else None
-
-    def _remember(self, key: bytes | str, actor: Actor) -> Actor:
-        if len(self._known) >= KNOWN_MAX:
-            self._known.clear()
-        self._known[key] = time.monotonic() + KNOWN_SECONDS, actor
-        return actor
 
 
 class BadToken(Exception):

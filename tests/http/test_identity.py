@@ -6,10 +6,10 @@ from datetime import timedelta
 
 import asyncpg
 import pytest
+from sqlalchemy import text
 from tests.http.conftest import NOW, Served
 
-from linyue import identity as identity_
-from linyue.identity import BUDGETS, Budget, Identity
+from linyue.identity import _ACCOUNTS, _HOLDERS, BUDGETS, Budget, Identity
 from linyue.postgres import engine
 
 pytestmark = pytest.mark.asyncio
@@ -38,21 +38,39 @@ async def test_whoever_sends_no_good_token_is_told_so(served: Served) -> None:
         assert answer.headers["WWW-Authenticate"].startswith("Bearer")
 
 
-async def test_a_revoked_token_opens_nothing(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    """At once in the process that was told, and elsewhere when what it knows has grown old."""
-    assert identity_.KNOWN_SECONDS <= 5
-    monkeypatch.setattr(identity_, "KNOWN_SECONDS", 0.05)
+async def test_a_revoked_token_opens_nothing_from_then_on_in_any_process(served: Served) -> None:
     here, there = served.parts[0].identity, served.parts[1].identity
     token = served.tokens["resident"]
     assert await there.actor_of_token(token) is not None
     await here.revoke_token(token)
     assert await here.actor_of_token(token) is None
-    await asyncio.sleep(0.1)
     assert await there.actor_of_token(token) is None
+    assert (await served.get("resident", "me/bookings")).status_code == 401
 
 
-async def test_a_token_expires_and_another_role_counts(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(identity_, "KNOWN_SECONDS", 0.0)
+async def test_each_of_many_who_come_at_once_is_known_by_their_own_token(served: Served) -> None:
+    identity = served.parts[0].identity
+    tokens = [*served.tokens.values(), "nonsense"] * 20
+    known = await asyncio.gather(*map(identity.actor_of_token, tokens))
+    expected = [*served.people.values(), None] * 20
+    assert [actor.person if actor else None for actor in known] == expected
+    named = await asyncio.gather(*(identity.account(person or "nobody") for person in expected))
+    assert named == known
+
+
+async def test_each_of_many_commands_that_come_at_once_counts(served: Served) -> None:
+    """Over both processes: never fewer go through than the budget says, and never more."""
+    budget = (Budget(seconds=60, commands=30), Budget(seconds=3600, commands=1_000))
+    both = [parts.identity for parts in served.parts]
+    for identity in both:
+        identity.allow({"resident": budget})
+    actors = [await both[0].account(served.people[who]) for who in ("resident", "resident2")]
+    spent = await asyncio.gather(*(both[n % 2].spend(actor) for n in range(50) for actor in actors if actor))
+    assert [spent[0::2].count(None), spent[1::2].count(None)] == [30, 30]
+    assert set(spent) == {None, 61}
+
+
+async def test_a_token_expires_and_another_role_counts(served: Served) -> None:
     identity, person = served.parts[0].identity, served.people["resident"]
     token = await identity.issue_token(person, "for an hour", NOW + timedelta(hours=1))
     assert (await identity.actor_of_token(token)) == await identity.account(person)
@@ -122,3 +140,22 @@ async def test_what_is_over_is_forgotten(served: Served) -> None:
     finally:
         await connection.close()
     assert left == [0, 0]
+
+
+async def test_who_holds_a_token_is_read_by_primary_key_also_while_there_are_no_statistics(served: Served) -> None:
+    many = """
+        INSERT INTO identity.tokens (subdistrict, hash, person, label, created_at)
+        SELECT 'gumei', sha256(n::text::bytea), 'p' || n, 'x', now() FROM generate_series(1, 20000) n
+    """
+    values = {"subdistrict": "gumei", "hashes": [b"x"] * 64, "persons": ["p1"] * 64, "now": NOW}
+    accounts = engine(served.database.superuser)
+    try:
+        async with accounts.begin() as connection:
+            await connection.execute(text(many))
+            for statement in (_HOLDERS, _ACCOUNTS):
+                used = {name: value for name, value in values.items() if f":{name}" in statement.text}
+                plan = "\n".join(await connection.scalars(text(f"EXPLAIN {statement.text}"), used))
+                assert "accounts_pkey" in plan
+                assert "Seq Scan" not in plan
+    finally:
+        await accounts.dispose()
