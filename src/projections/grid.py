@@ -1,7 +1,7 @@
 """The grid: what of a room's use is free in each slot of a day, and why the rest is not, by the checks that decide."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import Literal
 
@@ -10,7 +10,7 @@ import msgspec
 from booking.local_time import Hours, Interval, days_touched, grid
 from booking.messages import Reason
 from booking.places.events import Room, RoomDefinition, Use
-from booking.reservations.checks import Known, Wanted, broken, free_units, units_at_most
+from booking.reservations.checks import CHECKS, Check, Known, Wanted, broken, free_units, units_at_most
 from booking.reservations.states import Hold, ResourceDay
 from booking.rules.events import HouseRules
 from booking.takes import resource_day_tag
@@ -81,10 +81,14 @@ class Board:
             return None
         return Wanted(definition=definition, room=known, use=served, units=units, slot=slot, attendees=attendees)
 
-    def judge(self, wanted: Wanted) -> tuple[int, tuple[Reason, ...]]:
+    def without(self, booking: str) -> "Board":
+        """The same for a booking that is to be changed: neither its hold nor its place in the quota is in its way."""
+        return replace(self, known=msgspec.structs.replace(self.known, leaving_out=booking))
+
+    def judge(self, wanted: Wanted, checks: tuple[Check, ...] = CHECKS) -> tuple[int, tuple[Reason, ...]]:
         """How many units a request for this slot would get, and every rule that says no to what is wanted."""
         known = self._known_of(wanted)
-        reasons = broken(wanted, known, self.now)
+        reasons = broken(wanted, known, self.now, checks)
         return 0 if reasons else free_units(wanted, known, self.now), reasons
 
     def _known_of(self, wanted: Wanted) -> Known:

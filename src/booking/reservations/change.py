@@ -78,7 +78,8 @@ def change(ask: Ask, command: Change, state: State, now: datetime) -> Decision:
     holder = None if isinstance(command, ApproveBooking | RejectBooking) else made.person
     if not ask.asker.may_touch(person=holder, station=made.station):
         return Denied(code="forbidden", what="booking")
-    reason = _refusal(ask, command, life, state.at(HouseRules, RULES), now)
+    rules, own = state.at(HouseRules, RULES), ask.asker.scope == "own"
+    reason = objection(_ASKED[type(command)], life, rules, now, own=own)
     reasons: tuple[Reason, ...] = (reason,) if reason else ()
     if isinstance(command, ApproveBooking) and not reasons:
         reasons = _not_possible(made, state, now)
@@ -110,24 +111,32 @@ _ASKED: dict[type[Change], Asked] = {
 }
 
 
-def _refusal(ask: Ask, command: Change, life: Life, rules: HouseRules, now: datetime) -> Reason | None:
+def objection(asked: Asked, life: Life, rules: HouseRules, now: datetime, *, own: bool) -> Reason | None:
+    """What a booking's own life says against something that is asked of it; `own`: by whoever holds it.
+
+    None where nothing does. What is asked about a slot is then judged by the checks as well.
+    """
     standing = life.standing(now)
-    match command:
-        case ApproveBooking() | RejectBooking():
+    begun = Reason(rule="already_started", actual=Interval(life.start, now).minutes) if now >= life.start else None
+    match asked:
+        case "approve" | "reject":
             return wrong_state(standing, "awaiting_approval")
-        case CheckIn():
+        case "check_in":
             opens = life.start - timedelta(minutes=rules.book.check_in_minutes_before)
             if standing == "confirmed" and now < opens:
                 minutes = Interval(now, life.start).minutes
                 limit = rules.book.check_in_minutes_before
                 return Reason(rule="too_early", limit=limit, actual=minutes, possible_from=opens)
             return wrong_state(standing, "confirmed")
-        case CancelBooking():
+        case "cancel":
             # Staff may free a room that is in use; whoever holds it gives it up before the start.
-            if standing in ("confirmed", "checked_in") and now >= life.start and ask.asker.scope == "own":
-                return Reason(rule="already_started", actual=Interval(life.start, now).minutes)
-            return wrong_state(standing, "awaiting_approval", "confirmed", "checked_in")
-        case EndBooking():
+            gone = wrong_state(standing, "awaiting_approval", "confirmed", "checked_in")
+            return gone or (begun if own else None)
+        case "reschedule":
+            return wrong_state(standing, "awaiting_approval", "confirmed") or (begun if own else None)
+        case "extend":
+            return wrong_state(standing, "confirmed", "checked_in")
+        case "end":
             if standing == "checked_in" and now < life.start:
                 return Reason(rule="not_started", possible_from=life.start)
             return wrong_state(standing, "checked_in")

@@ -195,6 +195,13 @@ OF_A_KEPT_START: tuple[Check, ...] = (*OF_THE_SLOT, quota_reached)
 CHECKS: tuple[Check, ...] = (in_the_past, too_soon, too_far_ahead, *OF_A_KEPT_START)
 
 
+def as_a_change(wanted: Wanted, start: datetime, now: datetime) -> tuple[Wanted, tuple[Check, ...]]:
+    """A slot as a booking that has `start` is judged in it, and by what: one that keeps its start begins nothing."""
+    if wanted.slot.start != start or wanted.slot.end <= now:
+        return wanted, CHECKS
+    return msgspec.structs.replace(wanted, holds=Interval(max(start, now), wanted.held().end)), OF_A_KEPT_START
+
+
 STATION_PREFIX = "station:"
 """What the name begins with in which staff book for their station."""
 

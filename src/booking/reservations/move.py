@@ -7,9 +7,9 @@ import msgspec
 
 from booking.local_time import Interval
 from booking.messages import Ask, Command, Count, Decision, Denied, Event, Id, Reason
-from booking.places.events import BUFFER_MINUTES_MAX, Room, Use, room_tag
-from booking.reservations.change import refused, wrong_state
-from booking.reservations.checks import CHECKS, OF_A_KEPT_START, Known, Wanted, broken
+from booking.places.events import BUFFER_MINUTES_MAX, Room, room_tag
+from booking.reservations.change import objection, refused
+from booking.reservations.checks import Known, Wanted, as_a_change, broken
 from booking.reservations.events import (
     Asked,
     BookingExtended,
@@ -30,6 +30,7 @@ from booking.reservations.slots import (
 )
 from booking.reservations.standing import Life
 from booking.reservations.states import Booking
+from booking.rules.events import RULES, HouseRules
 from booking.state import State
 
 
@@ -94,19 +95,23 @@ def move(ask: Ask, command: Move, state: State, now: datetime) -> Decision:
     to = _to(command, made)
     if denied := _not_valid(command, made, to):
         return denied
-    if reason := _of_its_state(command, life, now):
-        return [refused(_ASKED[type(command)], made, (reason,), to)]
+    asked, own = _ASKED[type(command)], ask.asker.scope == "own"
+    against = objection(asked, life, state.at(HouseRules, RULES), now, own=own)
+    if against and against.rule == "wrong_state":
+        # A booking that is over, or not there yet, has no place to be judged.
+        return [refused(asked, made, (against,), to)]
     if to == _as_it_is(made):
         return []
     wanted = _wanted(ask, to, made, state, now)
     if isinstance(wanted, Denied):
         return wanted
+    wanted, checks = as_a_change(wanted, made.start, now)
     known = known_of(wanted, state, now, person=made.person, leaving_out=made.booking)
-    checks = OF_A_KEPT_START if wanted.holds else CHECKS
     awaits = wanted.use.approval and not _is_within(to, made, life)
-    reasons = (*_of_who_asks(ask, command, life, now, awaits=awaits), *broken(wanted, known, now, checks))
+    reasons = tuple(filter(None, (against, _of_approval(ask, command, life, now, awaits=awaits))))
+    reasons += broken(wanted, known, now, checks)
     if reasons:
-        return [refused(_ASKED[type(command)], made, reasons, to)]
+        return [refused(asked, made, reasons, to)]
     if isinstance(command, ExtendBooking):
         return [_extended(wanted, known, made, life)]
     return [_rescheduled(wanted, known, made, awaits=awaits)]
@@ -148,15 +153,8 @@ def _not_valid(command: Move, made: Slot, to: WantedSlot) -> Denied | None:
     return None
 
 
-def _of_its_state(command: Move, life: Life, now: datetime) -> Reason | None:
-    """A booking that is over, or not there yet, has no place to be judged; so this is told alone."""
-    if isinstance(command, ExtendBooking):
-        return wrong_state(life.standing(now), "confirmed", "checked_in")
-    return wrong_state(life.standing(now), "awaiting_approval", "confirmed")
-
-
 def _wanted(ask: Ask, to: WantedSlot, made: Slot, state: State, now: datetime) -> Wanted | Denied:
-    """The slot as it is to be judged; with `holds` where the booking keeps its start."""
+    """The slot as it is to be judged."""
     room = state.at(Room, room_tag(to.room))
     if room.definition is None:
         return Denied(code="not_found", what="room")
@@ -166,22 +164,17 @@ def _wanted(ask: Ask, to: WantedSlot, made: Slot, state: State, now: datetime) -
     if use is None:
         return Denied(code="not_found", what="use")
     slot = Interval(to.start, to.end)
-    wanted = Wanted(definition=room.definition, room=room, use=use, units=to.units, slot=slot, attendees=to.attendees)
-    if to.start != made.start or to.end <= now:
-        return wanted
-    return msgspec.structs.replace(wanted, holds=Interval(max(to.start, now), wanted.held().end))
+    return Wanted(definition=room.definition, room=room, use=use, units=to.units, slot=slot, attendees=to.attendees)
 
 
-def _of_who_asks(ask: Ask, command: Move, life: Life, now: datetime, *, awaits: bool) -> tuple[Reason, ...]:
-    """What staff may and whoever holds the booking may not; and nothing that has begun can wait for an answer."""
+def _of_approval(ask: Ask, command: Move, life: Life, now: datetime, *, awaits: bool) -> Reason | None:
+    """Staff may extend what others would have to ask for; and nothing that has begun can wait for an answer."""
     match command:
-        case RescheduleBooking() if now >= life.start and ask.asker.scope == "own":
-            return (Reason(rule="already_started", actual=Interval(life.start, now).minutes),)
         case RescheduleBooking(start=start) if awaits and start == life.start <= now:
-            return (Reason(rule="approval_needed"),)
+            return Reason(rule="approval_needed")
         case ExtendBooking() if awaits and ask.asker.role not in MAY_APPROVE:
-            return (Reason(rule="approval_needed"),)
-    return ()
+            return Reason(rule="approval_needed")
+    return None
 
 
 def _is_within(to: WantedSlot, made: Slot, life: Life) -> bool:
