@@ -99,7 +99,7 @@ class Spread:
 class Busy:
     """What stations fear: for 40 days ahead 2,000 people ask for the same hours over and over, and are mostly refused.
 
-    The clock stands. Evening hours are wanted more than others.
+    The clock stands. Evening hours and some rooms are wanted more than others.
     """
 
     book = RuleBook(ahead_days_max=45, open_bookings_max=50)
@@ -114,7 +114,7 @@ class Busy:
         draw = self._random
         evening = draw.random() < 0.5
         hour = draw.randrange(17, 21) if evening else draw.randrange(HOURS.start, HOURS.stop)
-        return Wanted(draw.randrange(ROOMS), 1 + draw.randrange(self.days), hour, draw.randrange(self.people))
+        return Wanted(int(ROOMS * draw.random() ** 3), 1 + draw.randrange(self.days), hour, draw.randrange(self.people))
 
 
 class Still:

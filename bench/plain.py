@@ -8,6 +8,7 @@ import asyncio
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -32,15 +33,20 @@ CREATE FUNCTION plain_start(n bigint) RETURNS timestamptz LANGUAGE sql IMMUTABLE
     $$ SELECT timestamptz '2026-03-01 09:00+08' + (n / 12) * interval '1 day' + (n % 12) * interval '1 hour' $$;
 """
 
-# The n-th slot: all rooms in turn, and within a room the days of a thousand years' hours, scattered over its next ones.
-_INSERT = """
+# The n-th slot: all rooms in turn, and of each its hours, scattered over the next twelve days.
+_ONE = """
 INSERT INTO plain (room, person, during)
 SELECT 'room-' || lpad((n % 200)::text, 3, '0'), 'person' || lpad((n % 20000)::text, 14, '0'),
     tstzrange(plain_start(m), plain_start(m) + interval '1 hour')
-FROM {slots} CROSS JOIN LATERAL (SELECT (n / 200) / 144 * 144 + (n / 200) % 144 * 65 % 144 AS m) scattered
+FROM nextval('plain_slot') n CROSS JOIN LATERAL (SELECT n / 200 / 144 * 144 + n / 200 % 144 * 65 % 144 AS m) s
 """
-_ONE = _INSERT.format(slots="nextval('plain_slot') n")
-_MANY = _INSERT.format(slots=f"(SELECT nextval('plain_slot') FROM generate_series(1, {FED_AT_ONCE})) s(n)")
+# The same slots, sent by a client: 64 rows in one statement, as the desk sends its events.
+_MANY = """
+INSERT INTO plain (room, person, during)
+SELECT room, person, tstzrange(start, start + interval '1 hour')
+FROM unnest($1::text[], $2::text[], $3::timestamptz[]) AS sent(room, person, start)
+"""
+_FED_FROM = datetime(2000, 1, 1, tzinfo=UTC)
 _TPS = re.compile(r"^tps = ([0-9.]+)", re.MULTILINE)
 
 
@@ -51,7 +57,9 @@ class Plain:
         self._on = on
         self._database = database
         self._connection = connection
+        self.superuser = database.superuser
         self._script = on.folder / "plain.sql"
+        self._fed = 0
 
     async def one_a_commit(self) -> float:
         """Rows a second under pgbench: 32 connections, each row committed by itself."""
@@ -63,16 +71,23 @@ class Plain:
         clock = asyncio.get_running_loop().time
         began, rows = clock(), 0
         while clock() - began < self._on.seconds:
-            await self._connection.execute(_MANY)
+            slots = range(self._fed, self._fed + FED_AT_ONCE)
+            rooms = [f"room-{n % 200:03d}" for n in slots]
+            people = [f"person{n % 20_000:014d}" for n in slots]
+            # Before all that pgbench books.
+            starts = [_FED_FROM + timedelta(hours=_scattered(n // 200)) for n in slots]
+            await self._connection.execute(_MANY, rooms, people, starts)
             rows += FED_AT_ONCE
+            self._fed += FED_AT_ONCE
         return rows / (clock() - began)
 
-    async def want(self, connection: "asyncpg.Connection[Any]", hour: int) -> None:
-        """Ask for one hour of a room that nothing else uses."""
-        await connection.execute(_WANT, hour)
+
+def _scattered(hour: int) -> int:
+    return hour // 144 * 144 + hour % 144 * 65 % 144
 
 
-_WANT = """
+# One hour of a room that nothing else uses.
+WANT = """
 INSERT INTO plain (room, person, during)
 VALUES ('the one room', 'somebody', tstzrange(plain_start($1), plain_start($1) + interval '1 hour'))
 """
