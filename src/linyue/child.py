@@ -6,11 +6,12 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import msgspec
 import structlog
 
+from linyue.counting import PLACE_SETTING
 from linyue.streams import STREAMS_MAX
 from linyue.worker import Duty
 
@@ -49,6 +50,7 @@ class Child:
         environment: Mapping[str, str],
         limits: Limits,
         listener: socket.socket | None = None,
+        buried: Callable[[str], None] = lambda _name: None,
     ) -> None:
         self.name = name
         self.well = False
@@ -56,6 +58,7 @@ class Child:
         self._environment = environment
         self._limits = limits
         self._listener = listener
+        self._buried = buried
         self._process: subprocess.Popen[bytes] | None = None
         self._pipes: tuple[int, int] | None = None
         self._age = self._silence = self._pause = 0.0
@@ -130,7 +133,7 @@ class Child:
         with _without_interrupts():
             return subprocess.Popen(  # noqa: S603 - our own module, our own argument
                 [sys.executable, "-m", "linyue.worker", msgspec.json.encode(duty).decode()],
-                env={**os.environ, **self._environment},
+                env={**os.environ, **self._environment, PLACE_SETTING: self.name},
                 stdin=subprocess.DEVNULL,
                 pass_fds=[fd for fd in (lifeline, pulse, listen_fd) if fd is not None],
             )
@@ -153,6 +156,7 @@ class Child:
         code = process.returncode
         how = signal.Signals(-code).name if code < 0 else f"exit {code}"
         self._rest()
+        self._buried(self.name)
         log.error("died", child=self.name, pid=process.pid, how=how, again_in=self._pause)
 
     def _rest(self) -> None:

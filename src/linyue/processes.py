@@ -77,9 +77,11 @@ class Crew(msgspec.Struct, frozen=True, kw_only=True):
     limits: Limits = Limits()
     level_seconds_max: float = LEVEL_SECONDS_MAX
 
-    def hire(self, listener: socket.socket, environment: Mapping[str, str]) -> tuple[list[Child], list[Child]]:
+    def hire(
+        self, listener: socket.socket, environment: Mapping[str, str], buried: Callable[[str], None]
+    ) -> tuple[list[Child], list[Child]]:
         """The places for the HTTP workers, and the one for the background process; nobody is started yet."""
-        common = partial(Child, environment=environment, limits=self.limits)
+        common = partial(Child, environment=environment, limits=self.limits, buried=buried)
         http_workers = [common(f"worker {n}", self.app, listener=listener) for n in range(1, self.workers + 1)]
         return http_workers, [common("background", self.background)]
 
@@ -116,16 +118,18 @@ def serve(
     server: Server | None,
     prepare: Prepare = environment_of,
     on_ready: Callable[[str], None] = lambda _url: None,
+    buried: Callable[[str], None] = lambda _name: None,
 ) -> int:
     """Run Linyue until SIGTERM, SIGHUP or Ctrl-C; the exit code, 0.
 
     `server` is the database that the parent runs, None where it is somebody else's. `prepare` runs once the database
     answers and before anything else uses it; what it returns is added to the children's environment. `on_ready` gets
-    the address when every process is well and a worker says there that it is ready. Raises CannotServe, or whatever
-    `server`, `prepare` and `on_ready` raise, after having stopped all it had started.
+    the address when every process is well and a worker says there that it is ready. `buried` gets a place's name when
+    its process has died, before the next one starts there. Raises CannotServe, or whatever `server`, `prepare` and
+    `on_ready` raise, after having stopped all it had started.
     """
     with contextlib.closing(listen(host, port)) as listener, _Stops() as stops:
-        return _Parent(listener, server, stops).run(crew, prepare, on_ready)
+        return _Parent(listener, server, stops).run(crew, prepare, on_ready, buried)
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -239,13 +243,15 @@ class _Parent:
         self._workers: list[Child] = []
         self._background: list[Child] = []
 
-    def run(self, crew: Crew, prepare: Prepare, on_ready: Callable[[str], None]) -> int:
+    def run(
+        self, crew: Crew, prepare: Prepare, on_ready: Callable[[str], None], buried: Callable[[str], None]
+    ) -> int:
         """Start everything, look after it until somebody asks to stop, stop everything."""
         try:
             databases = self._server.start() if self._server is not None else None
             with self._stops.interrupting():
                 environment = prepare(databases)
-            self._workers, self._background = crew.hire(self._listener, environment)
+            self._workers, self._background = crew.hire(self._listener, environment, buried)
             self._look_after_all(crew.level_seconds_max, on_ready)
         except KeyboardInterrupt:
             log.info("asked to stop before anything was served")

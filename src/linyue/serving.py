@@ -3,9 +3,10 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
+from functools import partial
 
 from booking import log as booking_log
-from linyue import postgres, processes, wiring
+from linyue import counting, postgres, processes, wiring
 from linyue.clock import Clock, remember, start_clock
 from linyue.postgres import Databases, EmbeddedServer, external_databases
 from linyue.processes import Crew
@@ -34,6 +35,8 @@ def serve(
     def prepare(own: Databases | None) -> Mapping[str, str]:
         databases = own or external_databases(settings)
         assert databases is not None
+        # Only now is it sure that nobody else serves from this DATA.
+        counting.begin(settings.data)
         clocks.append(asyncio.run(_prepare(settings, databases, fill)))
         return _environment(settings, databases)
 
@@ -45,6 +48,7 @@ def serve(
             server=EmbeddedServer(settings.data) if settings.embedded else None,
             prepare=prepare,
             on_ready=on_ready,
+            buried=partial(counting.forget_gauges, settings.data),
         )
     finally:
         # Only now: whatever the last worker recorded is not later than this.
@@ -73,6 +77,7 @@ def _environment(settings: Settings, databases: Databases) -> Mapping[str, str]:
     """The parent's settings for its children, to whom an embedded server is one that somebody named."""
     return {
         **processes.environment_of(databases),
+        **counting.environment(settings.data),
         "LINYUE_VAULT_KEYS": ",".join(vault_keys(settings)),
         "LINYUE_SUBDISTRICT": settings.subdistrict,
         "LINYUE_DEMO": str(settings.demo).lower(),

@@ -95,4 +95,5 @@ class SessionConfig(ServerSideSessionConfig):
 
 def session_config() -> SessionConfig:
     """For the pages alone: the API takes tokens, so no foreign page can act in a browser's name there."""
-    return SessionConfig(key=COOKIE, max_age=SESSION_SECONDS, exclude=["^/api/", "^/schema", "^/health", "^/static"])
+    elsewhere = ["^/api/", "^/schema", "^/health", "^/metrics", "^/static"]
+    return SessionConfig(key=COOKIE, max_age=SESSION_SECONDS, exclude=elsewhere)

@@ -22,6 +22,7 @@ _NAMES = {
     "clock": "CLOCK",
     "speed": "SPEED",
     "demo": "LINYUE_DEMO",
+    "metrics_token": "LINYUE_METRICS_TOKEN",
 }
 _SERVER = "the address of a PostgreSQL database: postgresql://user:password@host/database"
 # What a variable must be, where not every text will do.
@@ -36,9 +37,18 @@ _WANTED = {
     "CLOCK": "an instant with its offset, as 2026-12-01T08:00:00+08:00",
     "SPEED": "a number above 0 and at most 1000000",
     "LINYUE_DEMO": "true or false",
+    "LINYUE_METRICS_TOKEN": "16 or more printable characters without spaces",
 }
 # Their values never enter a message.
-_SECRET = frozenset({"LINYUE_DATABASE_URL", "LINYUE_OWNER_URL", "LINYUE_PROJECTOR_URL", "LINYUE_VAULT_KEYS"})
+_SECRET = frozenset(
+    {
+        "LINYUE_DATABASE_URL",
+        "LINYUE_OWNER_URL",
+        "LINYUE_PROJECTOR_URL",
+        "LINYUE_VAULT_KEYS",
+        "LINYUE_METRICS_TOKEN",
+    }
+)
 
 Address = Annotated[str, msgspec.Meta(pattern="^postgres(ql)?://")]
 FernetKey = Annotated[str, msgspec.Meta(pattern="^[A-Za-z0-9_-]{43}=$")]
@@ -73,6 +83,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=_NAMES):
     """When a simulated clock starts; absent, the clock that DATA remembers, else the real one."""
     speed: Annotated[float, msgspec.Meta(gt=0, le=1_000_000)] | None = None
     """How many simulated seconds pass in one; absent, what DATA remembers, else 1."""
+
+    metrics_token: Annotated[str, msgspec.Meta(pattern="^[!-~]{16,}$")] | None = None
+    """What a bearer must send to read /metrics; absent, only this machine itself may, and not through a proxy."""
 
     demo: bool = False
     """Whether anyone may pick who to be; set by `linyue demo` for the processes that it starts."""

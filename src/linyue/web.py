@@ -16,7 +16,7 @@ from litestar.exceptions import HTTPException
 from litestar.stores.registry import StoreRegistry
 from litestar.types import HTTPScope, LifeSpanReceive, LifeSpanScope, LifeSpanSend, Message, Receive, Scope, Send
 
-from linyue import health, openapi, permissions, problems
+from linyue import health, metrics, openapi, permissions, problems, scrape
 from linyue.api import agenda, audit, availability, bookings, catalogue, closures, history, queries
 from linyue.api.advice import Advice
 from linyue.clock import clock_of
@@ -62,6 +62,7 @@ def create_app(settings: Settings | None = None, open_parts: OpenParts | None = 
         route_handlers=[
             Router(permissions.API, route_handlers=API_HANDLERS, response_headers={"Vary": problems.VARY}),
             *health.HANDLERS,
+            *scrape.HANDLERS,
             openapi.assets(),
             *site.ROUTES,
         ],
@@ -75,6 +76,7 @@ def create_app(settings: Settings | None = None, open_parts: OpenParts | None = 
         middleware=[session_config().middleware],
         stores=StoreRegistry({"sessions": store}),
         csrf_config=_csrf(settings),
+        before_send=[metrics.count_answer],
         openapi_config=openapi.config(version("linyue")),
         request_max_body_size=BODY_BYTES_MAX,
         logging_config=None,
@@ -96,7 +98,7 @@ def _without_body(send: Send) -> Send:
 def _with_parts(open_parts: OpenParts, store: SessionStore) -> Callable[[Litestar], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
-        async with open_parts() as parts:
+        async with metrics.present("worker"), open_parts() as parts:
             app.state["parts"], app.state["advice"] = parts, Advice(parts)
             store.identity = parts.identity
             yield
@@ -129,7 +131,7 @@ def _caller(request: Request[Any, Any, Any]) -> Caller:
 def _trouble(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
     """Programs get problem details, people a page."""
     path = request.scope["path"]
-    of_programs = path.startswith((permissions.API, "/schema", "/health"))
+    of_programs = path.startswith((permissions.API, "/schema", "/health", scrape.PATH))
     return problems.answer(request, error) if of_programs else trouble.answer(request, error)
 
 
@@ -142,5 +144,5 @@ def _csrf(settings: Settings) -> CSRFConfig:
         cookie_name="linyue_csrf",
         header_name="x-csrftoken",
         cookie_samesite="lax",
-        exclude=["^/api/", "^/schema", "^/health", "^/static"],
+        exclude=["^/api/", "^/schema", "^/health", "^/metrics", "^/static"],
     )

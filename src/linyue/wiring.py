@@ -20,6 +20,8 @@ from booking.codec import Codec
 from booking.desk import Desk, new_command_id, sealed_text_key
 from booking.messages import SYSTEM, Answer, Ask, Command, SealedText
 from booking.vault import Filed, Vault, name_id
+from booking.watch import Watch
+from linyue import metrics
 from linyue.clock import Clock, clock_of, remember
 from linyue.demo_people import DemoPerson, known_demo_people
 from linyue.housekeeping import Housekeeper
@@ -64,7 +66,9 @@ async def wire(settings: Settings, databases: Databases, clock: Clock) -> AsyncI
         reading = engine(databases.app, pool_size=POOL_MAX, max_overflow=0)
         stack.push_async_callback(reading.dispose)
         vault = Vault(settings.subdistrict, vault_keys(settings))
-        desk = await stack.enter_async_context(desk_of(settings.subdistrict, databases, vault, clock.now))
+        watch = metrics.DeskWatch()
+        desk = await stack.enter_async_context(desk_of(settings.subdistrict, databases, vault, clock.now, watch))
+        await stack.enter_async_context(metrics.queue_of(desk))
         reader = Reader(reading, settings.subdistrict)
         yield Parts(
             settings=settings,
@@ -100,9 +104,11 @@ def codec_of(subdistrict: str) -> Codec:
     return Codec(subdistrict, subjects.EVENTS)
 
 
-def desk_of(subdistrict: str, databases: Databases, vault: Vault, now: Callable[[], datetime]) -> Desk:
+def desk_of(
+    subdistrict: str, databases: Databases, vault: Vault, now: Callable[[], datetime], watch: Watch | None = None
+) -> Desk:
     """A desk with a connection of its own; it works within its context."""
-    return Desk(subjects, codec_of(subdistrict), vault, partial(writer, databases), now)
+    return Desk(subjects, codec_of(subdistrict), vault, partial(writer, databases), now, watch=watch)
 
 
 async def writer(databases: Databases) -> "asyncpg.Connection[Any]":
@@ -123,7 +129,11 @@ async def background() -> None:
     clock = clock_of(settings.data)
     projector = engine(databases.projector, pool_size=len(QUESTIONS) + 1, max_overflow=0)
     try:
-        async with wire(settings, databases, clock) as parts, asyncio.TaskGroup() as tasks:
+        async with (
+            metrics.present("background"),
+            wire(settings, databases, clock) as parts,
+            asyncio.TaskGroup() as tasks,
+        ):
             tasks.create_task(follow_all(projector, codec_of(settings.subdistrict), QUESTIONS), name="followers")
             tasks.create_task(scheduler(parts, databases).run(), name="scheduler")
             housekeeper = Housekeeper(settings.subdistrict, parts.pool.acquire, parts.identity, parts.now)
