@@ -17,6 +17,7 @@ from sqlalchemy import (
     Table,
     Text,
     and_,
+    or_,
     select,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, insert
@@ -24,7 +25,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from booking.codec import Envelope
 from booking.log import first_hash
-from booking.messages import Channel, Role, unique
+from booking.messages import Channel, Event, Role, unique
+from booking.reservations.events import BookingRescheduled
 from projections.projector import Followed, Question
 from projections.reading import Snapshot
 
@@ -59,8 +61,10 @@ events_ = Table(
     Column("booking", Text(collation="C")),
     Column("room", Text(collation="C")),
     Column("person", Text(collation="C")),
+    # The room that a booking left for another one.
+    Column("left_room", Text(collation="C")),
 )
-for _name in ("booking", "room", "person", "actor", "type"):
+for _name in ("booking", "room", "person", "actor", "type", "left_room"):
     _column = events_.c[_name]
     Index(f"events_{_name}", events_.c.subdistrict, _column, events_.c.position, postgresql_where=_column.is_not(None))
 
@@ -143,7 +147,12 @@ async def events(
 
 
 def _about(named: Mapping[str, str | None]) -> list[ColumnElement[bool]]:
-    return [events_.c[name] == value for name, value in named.items() if value is not None]
+    return [_is_about(name, value) for name, value in named.items() if value is not None]
+
+
+def _is_about(name: str, value: str) -> ColumnElement[bool]:
+    about = events_.c[name] == value
+    return or_(about, events_.c.left_room == value) if name == "room" else about
 
 
 def _row(row: dict[str, Any], subdistrict: str) -> Row:
@@ -177,7 +186,13 @@ def _values(subdistrict: str, followed: Followed) -> dict[str, Any]:
         "booking": getattr(event, "booking", None),
         "room": getattr(event, "room", None),
         "person": getattr(event, "person", None),
+        "left_room": _left_room(event),
     }
+
+
+def _left_room(event: Event) -> str | None:
+    left = event.left.room if isinstance(event, BookingRescheduled) else None
+    return left if left != getattr(event, "room", None) else None
 
 
 QUESTION = Question(name=NAME, version=VERSION, tables=TABLES, apply=apply)

@@ -3,12 +3,22 @@
 from collections.abc import Collection
 from datetime import date, datetime, timedelta
 
+import msgspec
 import pytest
 from tests.projections.conftest import Town, at
 
 from booking.local_time import Hours
 from booking.places.decide import CloseRoom
-from booking.reservations.decide import ApproveBooking, CancelBooking, CheckIn, CloseOut, RejectBooking
+from booking.reservations.decide import (
+    ApproveBooking,
+    CancelBooking,
+    CheckIn,
+    CloseOut,
+    EndBooking,
+    ExtendBooking,
+    RejectBooking,
+    RescheduleBooking,
+)
 from booking.reservations.standing import LIVE, Standing
 from booking.rules.decide import ChangeRules
 from booking.rules.events import RuleBook
@@ -106,6 +116,46 @@ async def test_what_happens_to_a_booking_shows(town: Town) -> None:
     await town.do(CloseRoom(room="hall", start=at(13), reason="safety"))
     closed = await booking(town, made)
     assert (closed.state, closed.reason, closed.ended_at, closed.becomes) == ("cancelled", "room_closed", at(13), None)
+
+
+async def test_a_moved_booking_is_where_it_is_now_and_nowhere_else(town: Town) -> None:
+    """Its purpose and who booked it stay; it waits anew where the new use asks for approval."""
+    made = await town.book(at(10), units=2, texts={"purpose": "练球"})
+    before = await booking(town, made)
+    to = RescheduleBooking(
+        booking=made, start=at(12, day=25), end=at(13.5, day=25), room="hall", use="整场", units=1, attendees=9
+    )
+    await town.do(to)
+    assert await booking(town, made) == msgspec.structs.replace(
+        before, room="hall", station="gulong", use="整场", units=1, attendees=9, start=to.start, end=to.end,
+        state="awaiting_approval", made_at=town.now, confirmed_at=None, due_at=to.start, becomes="expired",
+    )  # fmt: skip
+    assert ids(await of_person(town, last_day=TODAY)) == []
+    assert ids(await of_person(town, first_day=TODAY + timedelta(days=1))) == [made]
+    async with town.reader.of("agenda") as snapshot:
+        rooms = [
+            await agenda.of_room(snapshot, room, TODAY, date(2026, 11, 25), town.now) for room in ("tribe", "hall")
+        ]
+        stations = [
+            await agenda.of_station(snapshot, one, TODAY, date(2026, 11, 25), town.now) for one in ("wanyuan", "gulong")
+        ]
+    assert [ids(page) for page in (*rooms, *stations)] == [[], [made], [], [made]]
+
+
+async def test_an_extended_booking_ends_later_and_one_that_was_ended_when_it_was(town: Town) -> None:
+    made = await town.book(at(10))
+    town.now = at(10)
+    await town.do(CheckIn(booking=made))
+    await town.do(ExtendBooking(booking=made, end=at(12)))
+    extended = await booking(town, made)
+    assert (extended.state, extended.end, extended.due_at, extended.checked_in_at) == (
+        "checked_in", at(12), at(12), at(10),
+    )  # fmt: skip
+    town.now = at(11.5)
+    await town.do(EndBooking(booking=made))
+    ended = await booking(town, made)
+    assert (ended.state, ended.end, ended.reason, ended.ended_at) == ("completed", at(11.5), None, None)
+    assert ids(await of_person(town, states=LIVE)) == []
 
 
 async def test_a_booking_is_found_by_its_code_however_it_is_written(town: Town) -> None:

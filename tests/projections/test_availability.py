@@ -14,7 +14,7 @@ from booking.local_time import Hours
 from booking.messages import Reason
 from booking.places.decide import ChangeRoom, CloseRoom
 from booking.places.events import RoomDefinition
-from booking.reservations.decide import CancelBooking
+from booking.reservations.decide import CancelBooking, CheckIn, EndBooking, ExtendBooking, RescheduleBooking
 from booking.rules.decide import ChangeRules
 from booking.rules.events import RuleBook
 from booking.state import State
@@ -189,12 +189,46 @@ async def test_the_kept_states_are_those_that_a_decider_would_read(town: Town, d
     await town.book(at(12), at(13.5), room="hall", use="整场", person="wang")
     await town.do(CancelBooking(booking=booking, reason="other"), DESK)
     await town.do(CloseRoom(room="hall", start=at(9, day=25), reason="other"))
+    await _move_about(town)
     await town.follow()
     read = await read_by_tag(town, database)
     async with town.reader.of("availability") as snapshot:
         kept = await availability._kept(snapshot.connection, snapshot.subdistrict, tags_of(read))
     assert {type(state) for state in kept.values()} == set(availability.KINDS)
     assert kept == {tag: read.at(type(state), tag) for tag, state in kept.items()}
+
+
+async def _move_about(town: Town) -> None:
+    """One that is moved to another resource and day, and one that is extended and ended early."""
+    moved, used = await town.book(at(15), person="zhao"), await town.book(at(10), person="zhao")
+    there = RescheduleBooking(booking=moved, start=at(15, day=26), end=at(16, day=26), room="tribe", use="桌球")
+    await town.do(there)
+    town.now = at(10)
+    await town.do(CheckIn(booking=used))
+    await town.do(ExtendBooking(booking=used, end=at(12)))
+    town.now = at(10.5)
+    await town.do(EndBooking(booking=used))
+
+
+async def test_what_is_moved_frees_its_old_slot_and_takes_its_new_one(town: Town) -> None:
+    booking = await town.book(at(14), units=2)
+    assert [await _free(town, hour) for hour in (14, 16)] == [0, 2]
+    await town.do(RescheduleBooking(booking=booking, start=at(16), end=at(17)))
+    assert [await _free(town, hour) for hour in (14, 16)] == [2, 0]
+    town.now = at(16)
+    await town.do(CheckIn(booking=booking))
+    await town.do(ExtendBooking(booking=booking, end=at(18)))
+    assert await _free(town, 17) == 0
+    town.now = at(16.5)
+    await town.do(EndBooking(booking=booking))
+    assert await _free(town, 17) == 2
+
+
+async def _free(town: Town, hour: float) -> int:
+    """How many tables are free at an hour of today, where the bats suffice for two."""
+    async with town.reader.of("availability", await town.follow()) as snapshot:
+        (tables,) = await availability.of(snapshot, TODAY, TODAY, town.now, room="tribe", use="乒乓球")
+    return next(slot.free for slot in tables.days[0].slots if slot.start == at(hour))
 
 
 async def read_by_tag(town: Town, database: TestDatabase) -> State:

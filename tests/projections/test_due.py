@@ -4,7 +4,16 @@ import pytest
 from tests.projections.conftest import Town, at
 
 from booking.places.decide import CloseRoom
-from booking.reservations.decide import ApproveBooking, CancelBooking, CheckIn, CloseOut, RejectBooking
+from booking.reservations.decide import (
+    ApproveBooking,
+    CancelBooking,
+    CheckIn,
+    CloseOut,
+    EndBooking,
+    ExtendBooking,
+    RejectBooking,
+    RescheduleBooking,
+)
 from projections import due
 
 pytestmark = pytest.mark.asyncio
@@ -46,6 +55,27 @@ async def test_what_was_ended_is_not_due(town: Town) -> None:
     await town.do(RejectBooking(booking=whole, reason="other"))
     assert await by(town, 24) == [(theirs, "no_show")]
     await town.do(CloseRoom(room="tribe", start=at(9), reason="safety"))
+    assert await by(town, 24) == []
+
+
+async def test_what_is_moved_is_due_at_its_new_time(town: Town) -> None:
+    booking = await town.book(at(10))
+    await town.do(RescheduleBooking(booking=booking, start=at(15), end=at(16)))
+    assert await by(town, 15.24) == []
+    assert await by(town, 15.25) == [(booking, "no_show")]
+    await town.do(RescheduleBooking(booking=booking, start=at(12), end=at(13.5), room="hall", use="整场"))
+    assert await by(town, 12) == [(booking, "expired")]
+
+
+async def test_what_is_extended_is_due_at_its_new_end_and_what_ended_early_not_at_all(town: Town) -> None:
+    booking = await town.book(at(10))
+    town.now = at(10)
+    await town.do(CheckIn(booking=booking))
+    await town.do(ExtendBooking(booking=booking, end=at(12)))
+    assert await by(town, 11.99) == []
+    assert await by(town, 12) == [(booking, "completed")]
+    town.now = at(11.5)
+    await town.do(EndBooking(booking=booking))
     assert await by(town, 24) == []
 
 

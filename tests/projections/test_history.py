@@ -8,7 +8,7 @@ from tests.projections.conftest import DESK, Town, at, wanted
 from booking import log
 from booking.messages import Asker
 from booking.places.decide import CloseRoom
-from booking.reservations.decide import CheckIn, CloseOut
+from booking.reservations.decide import CheckIn, CloseOut, RescheduleBooking
 from projections import history
 from projections.history import Row
 
@@ -46,6 +46,16 @@ async def test_a_row_says_who_asked_for_whom_and_under_which_rules(town: Town) -
     assert (row.booking, row.room, row.person, row.at, row.rules) == (booking, "tribe", "li", town.now, rules[0])
     assert row.data["units"] == 1
     assert row.data["start"] == "2026-11-24T02:00:00Z"
+
+
+async def test_a_move_is_told_of_the_room_that_was_left_and_of_the_one_that_was_entered(town: Town) -> None:
+    booking = await town.book(at(10))
+    await town.do(RescheduleBooking(booking=booking, start=at(15), end=at(16), room="hall", use="东半场"))
+    await town.do(RescheduleBooking(booking=booking, start=at(16), end=at(17)))
+    async with town.reader.of("history", await town.follow()) as snapshot:
+        rows = await history.of_room(snapshot, "tribe"), await history.of_room(snapshot, "hall")
+    told = [[row.type for row in some if row.booking == booking] for some in rows]
+    assert told == [["BookingConfirmed", "BookingRescheduled"], ["BookingRescheduled", "BookingRescheduled"]]
 
 
 async def test_a_bookings_history_has_all_that_befell_it_and_what_was_refused_of_it(town: Town) -> None:
