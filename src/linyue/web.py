@@ -10,15 +10,18 @@ from typing import Any, cast
 
 from litestar import Litestar, Request, Response, Router
 from litestar.config.csrf import CSRFConfig
+from litestar.connection import ASGIConnection
 from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.exceptions import HTTPException
+from litestar.handlers import BaseRouteHandler
 from litestar.stores.registry import StoreRegistry
 from litestar.types import HTTPScope, LifeSpanReceive, LifeSpanScope, LifeSpanSend, Message, Receive, Scope, Send
 
 from linyue import health, metrics, openapi, permissions, problems, scrape
 from linyue.api import agenda, audit, availability, bookings, catalogue, closures, history, queries
 from linyue.api.advice import Advice
+from linyue.api.answers import TheParts
 from linyue.clock import clock_of
 from linyue.pages import site, trouble
 from linyue.permissions import Caller
@@ -71,7 +74,7 @@ def create_app(settings: Settings | None = None, open_parts: OpenParts | None = 
             "parts": Provide(_parts, sync_to_thread=False),
             "caller": Provide(_caller, sync_to_thread=False),
         },
-        guards=[permissions.guard, queries.guard],
+        guards=[_guard],
         exception_handlers={HTTPException: _trouble, Exception: _trouble},
         middleware=[session_config().middleware],
         stores=StoreRegistry({"sessions": store}),
@@ -123,9 +126,16 @@ def _parts(state: State) -> Parts:
     return parts
 
 
-def _caller(request: Request[Any, Any, Any]) -> Caller:
+# It asks for `parts` so that one comes after the other: two at once cost Litestar a group of tasks with each request.
+def _caller(request: Request[Any, Any, Any], parts: TheParts) -> Caller:
     caller: Caller = request.state["caller"]
     return caller
+
+
+async def _guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+    """Who calls, and with what. One guard for both, as Litestar copies the handler for each."""
+    await permissions.guard(connection, handler)
+    await queries.guard(connection, handler)
 
 
 def _trouble(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
