@@ -39,7 +39,7 @@ MIRRORS = {
     "projections/questions.py": "tests/projections/test_projector.py",
 }
 FOLDERS = [
-    (r"booking/verify/\w+\.py", r"tests/log/test_verify.py"),
+    (r"booking/(transfer|verify)/\w+\.py", r"tests/log/test_\1.py"),
     # A subject's files share its test, whatever they hold beside events and decide.
     (r"booking/(\w+)/\w+\.py", r"tests/decisions/test_\1.py"),
     (r"booking/(\w+)\.py", r"tests/log/test_\1.py"),

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any, NamedTuple, TypeAlias
 
 import asyncpg
+import msgspec
 
 from booking.messages import Answer, Outcome
 
@@ -76,6 +77,46 @@ async def keep(connection: Connection, subdistrict: str, at: datetime, kept: Seq
         [k.answer.body for k in kept],
         [k.answer.position for k in kept],
     )
+
+
+class Answered(msgspec.Struct, frozen=True, kw_only=True):
+    """A row as it is kept; `status` is the number of an `Outcome`."""
+
+    actor: str
+    key: str
+    fingerprint: bytes
+    status: int
+    body: bytes
+    position: int
+    at: datetime
+
+
+# For whoever carries the answers elsewhere, in steps by primary key.
+_AFTER = """
+SELECT actor, key, fingerprint, status, body, position, at FROM booking.answers
+WHERE subdistrict = $1 AND (actor, key) > ($2, $3) ORDER BY actor, key LIMIT $4
+"""
+
+
+async def after(connection: Connection, subdistrict: str, known: tuple[str, str], limit: int) -> list[Answered]:
+    """The next rows after an (actor, key), as they are kept; begin with ("", "")."""
+    rows = await connection.fetch(_AFTER, subdistrict, *known, limit)
+    return [Answered(**dict(row)) for row in rows]
+
+
+_TAKE_IN = """
+INSERT INTO booking.answers (subdistrict, actor, key, fingerprint, status, body, position, at)
+SELECT $1, * FROM unnest(
+    $2::text[], $3::text[], $4::bytea[], $5::smallint[], $6::bytea[], $7::bigint[], $8::timestamptz[]
+)
+ON CONFLICT (subdistrict, actor, key) DO NOTHING
+"""
+
+
+async def take_in(connection: Connection, subdistrict: str, rows: Sequence[Answered]) -> None:
+    """Keep rows of another database as they are; those that are there already stay."""
+    columns = zip(*map(msgspec.structs.astuple, rows), strict=True)
+    await connection.execute(_TAKE_IN, subdistrict, *map(list, columns))
 
 
 # In steps, so that no transaction is long.

@@ -2,6 +2,7 @@
 
 import os
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -13,6 +14,7 @@ import rich_click as click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
+from booking import transfer
 from booking.messages import Role
 from booking.verify import Checkpoint, Report
 from booking.verify import Progress as Proved
@@ -27,11 +29,26 @@ from linyue.postgres import PostgresFault
 from linyue.processes import CannotServe
 from linyue.settings import Settings, SettingsInvalid, from_environment
 from linyue.shipped import catalogue_file
+from linyue.transfers import STREAM, Files, Moved, TransferRefused, export_all, import_all
 
 # Faults whose message is a sentence for whoever runs the command; anything else is a bug and shows where.
-FAULTS = (CannotServe, CatalogueInvalid, ClockMismatch, PersonUnknown, PostgresFault, SettingsInvalid, gumei.LogInUse)
+FAULTS = (
+    CannotServe,
+    CatalogueInvalid,
+    ClockMismatch,
+    PersonUnknown,
+    PostgresFault,
+    SettingsInvalid,
+    TransferRefused,
+    gumei.LogInUse,
+    transfer.FileFault,
+    transfer.ImportStopped,
+    transfer.LogUnsound,
+)
 # "system" is the program itself.
 ROLES = tuple(role for role in get_args(Role) if role != "system")
+
+BAR_AFTER_SECONDS = 1.0
 
 # What a program may read is alone on standard output.
 screen = Console(stderr=True, highlight=False)
@@ -182,6 +199,67 @@ def _tell(report: Report) -> None:
     click.echo("Nothing is wrong." if report.ok else f"{report.found:,} things are wrong; the first is where to look.")
 
 
+log_file = click.argument("log", type=click.Path(dir_okay=False, allow_dash=True, path_type=Path))
+vault_file = click.option("--vault", type=click.Path(dir_okay=False, path_type=Path), help="The file of the vault.")
+answers_file = click.option("--answers", type=click.Path(dir_okay=False, path_type=Path), help="That of the answers.")
+
+
+@main.command("export")
+@log_file
+@vault_file
+@answers_file
+@click.option("--json", "as_json", is_flag=True, help="What was written, as JSON.")
+@data
+def export(*, log: Path, vault: Path | None, answers: Path | None, as_json: bool, **options: str | None) -> None:
+    """Write the log into the file LOG, a line an event; - is standard output, a name in .gz is compressed.
+
+    Of a file that is there already only what it does not have yet. The vault and the answers are written anew.
+    """
+    with _faults_said(), _progress("Writing the log") as show:
+        moved = export_all(_read(options), Files(log=log, vault=vault, answers=answers), show)
+    _tell_moved(moved, "written", as_json=as_json, aside=log == STREAM)
+
+
+@main.command("import")
+@log_file
+@vault_file
+@answers_file
+@click.option("--older", is_flag=True, help="Take a vault or answers from before the log's last event.")
+@click.option("--rekey", is_flag=True, help="Seal each text anew, under the first of the vault's keys.")
+@click.option("--json", "as_json", is_flag=True, help="What came in, as JSON.")
+@data
+def import_(
+    *,
+    log: Path,
+    vault: Path | None,
+    answers: Path | None,
+    older: bool,
+    rekey: bool,
+    as_json: bool,
+    **options: str | None,
+) -> None:
+    """Append to the log what the file LOG has beyond it; - is standard input. Nothing may serve the log meanwhile.
+
+    The log must be empty, or the same as far as it goes. What stopped half-way goes on when it is started again.
+    """
+    files = Files(log=log, vault=vault, answers=answers)
+    with _faults_said(), _progress("Reading the file") as show:
+        moved = import_all(_read(options), files, show, older=older, rekey=rekey)
+    _tell_moved(moved, "came in", as_json=as_json, aside=False)
+
+
+def _tell_moved(moved: Moved, how: str, *, as_json: bool, aside: bool) -> None:
+    """`aside`, where standard output is the log's."""
+    if as_json:
+        click.echo(msgspec.json.encode(moved), err=aside)
+        return
+    click.echo(f"{moved.subdistrict}: {moved.events:,} events, up to {moved.checkpoint}", err=aside)
+    counts = {f"events {how}": moved.added, "texts of the vault": moved.texts, "answers": moved.answers}
+    for what, rows in counts.items():
+        if rows is not None:
+            click.echo(f"  {rows:,} {what}", err=aside)
+
+
 def _read(options: dict[str, str | None]) -> Settings:
     given = {name.upper(): value for name, value in options.items() if value is not None}
     return from_environment({**os.environ, **given})
@@ -208,21 +286,33 @@ def _faults_said() -> Iterator[None]:
 
 
 @contextmanager
-def _progress(what: str) -> Iterator[Callable[[float], None]]:
-    """A bar that takes the part that is done, from 0 to 1: there from the first part on, gone when all is done."""
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
-    bar = Progress(*columns, console=screen, transient=True)
-    task = bar.add_task(what, total=1.0)
+def _progress(what: str) -> Iterator[Callable[[float | None], None]]:
+    """A bar that takes the part that is done, from 0 to 1, or None where nobody knows how much there is.
 
-    def show(part: float) -> None:
-        bar.update(task, completed=part)
-        # Only while there is something to show: what follows may serve for months.
-        bar.start() if part < 1.0 else bar.stop()
+    On a terminal alone, and only where it takes more than a moment; gone when all is done.
+    """
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
+    bar = Progress(*columns, console=screen, transient=True, disable=not screen.is_terminal)
+    task = bar.add_task(what, total=1.0)
+    began = time.monotonic()
+
+    def show(part: float | None) -> None:
+        bar.update(task, total=None if part is None else 1.0, completed=part or 0.0)
+        if part is not None and part >= 1.0:
+            # What follows may serve for months.
+            hide()
+        elif time.monotonic() - began > BAR_AFTER_SECONDS:
+            bar.start()
+
+    def hide() -> None:
+        # To stop a bar that was not started ends a line.
+        if bar.live.is_started:
+            bar.stop()
 
     try:
         yield show
     finally:
-        bar.stop()
+        hide()
 
 
 if __name__ == "__main__":

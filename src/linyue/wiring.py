@@ -28,6 +28,7 @@ from linyue.housekeeping import Housekeeper
 from linyue.identity import Identity
 from linyue.lasting import Lasting
 from linyue.postgres import Databases, engine, external_databases
+from linyue.postgres.sessions import serving_name
 from linyue.postgres.ticks import tick_lock
 from linyue.scheduler import Scheduler, note_tick
 from linyue.settings import Settings, from_environment, vault_keys
@@ -62,7 +63,10 @@ class Parts:
 async def wire(settings: Settings, databases: Databases, clock: Clock) -> AsyncIterator[Parts]:
     """The parts of one process, for one subdistrict on one database; stopped in order when the context ends."""
     async with contextlib.AsyncExitStack() as stack:
-        pool = await stack.enter_async_context(asyncpg.create_pool(databases.app, min_size=1, max_size=POOL_MAX))
+        named = {"application_name": serving_name(settings.subdistrict)}
+        pool = await stack.enter_async_context(
+            asyncpg.create_pool(databases.app, min_size=1, max_size=POOL_MAX, server_settings=named)
+        )
         reading = engine(databases.app, pool_size=POOL_MAX, max_overflow=0)
         stack.push_async_callback(reading.dispose)
         vault = Vault(settings.subdistrict, vault_keys(settings))

@@ -81,6 +81,8 @@ def hot(events: int) -> Iterator[Hot]:
     yield Hot(answers._KNOWN_REFUSALS, ("gumei", digests), BATCH * lookup, "refusals")
     yield Hot(answers._COUNT, ("gumei", digests, [1] * BATCH), BATCH * 3 * lookup, "count refusals")
     yield Hot(vault._READ, ("gumei", [f"text-{n}" for n in some]), BATCH * lookup, "vault")
+    yield Hot(vault._AFTER, ("gumei", "text-5", 500), 500 + 2 * lookup, "texts after")
+    yield Hot(answers._AFTER, ("gumei", "person-5", "", 500), 500 + 2 * lookup, "answers after")
     yield Hot(vault._ERASE, ("gumei", "person-5"), (events // 997 + 2) * 3 * lookup, "erase")
 
 
@@ -192,6 +194,7 @@ async def test_the_statements_that_are_held_here_are_all_that_there_are() -> Non
     without = {
         log._BEGIN_AND_LOCK, log._APPEND, log._PROVE_DURABLE, log._WAKE, log._BOUND_TRANSACTIONS, answers._KEEP,
         answers._KEEP_REFUSALS, answers._FORGET, answers._FORGET_REFUSALS, vault._WRITE,
+        answers._TAKE_IN, vault._TAKE_IN,
     }  # fmt: skip
     statements = {
         value
