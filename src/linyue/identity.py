@@ -75,6 +75,11 @@ class Actor(msgspec.Struct, frozen=True, kw_only=True):
     role: Role
     stations: frozenset[str] = frozenset()
 
+    @property
+    def quota_of(self) -> str | None:
+        """Whose quota binds what this actor books: a resident's own."""
+        return self.person if self.role == "resident" else None
+
     def asker(self, scope: Scope, channel: Channel) -> Asker:
         """The actor as the desk knows who asks; `scope` is what the table of permissions says of this call."""
         return Asker(id=self.person, role=self.role, channel=channel, scope=scope, stations=self.stations)

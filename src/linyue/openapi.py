@@ -50,6 +50,15 @@ _LANGUAGE = {
     "schema": {"type": "string"},
     "example": "en",
 }
+_HELD = {
+    "name": "If-None-Match",
+    "in": "header",
+    "required": False,
+    "description": "The `ETag` of an answer that one holds: 304 where the same would be sent again.",
+    "schema": {"type": "string"},
+}
+# Whose answers have a tag.
+_TAGGED = {"GET availability"}
 _REASON = {
     "type": "object",
     "required": ["rule", "message", "limit", "actual", "rules_version"],
@@ -200,6 +209,9 @@ def _complete(call: str, operation: dict[str, Any]) -> None:
     operation["description"] = f"{operation.get('description', '')}\n\n{sentence(call)}".strip()
     operation["security"] = [{}, {"token": []}] if "nobody" in allowed else [{"token": []}]
     headers = [_POSITION] if reads else [_KEY] if writes else []
+    tag = {}
+    if call in _TAGGED:
+        headers, tag = [*headers, _HELD], {"ETag": {"schema": {"type": "string"}}}
     operation["parameters"] = [*operation.get("parameters", []), *headers, _LANGUAGE]
     statuses = [400, 401, 403, 404, 503, *([] if reads else [413, 415, 429]), *([409, 422] if writes else [])]
     for status in statuses:
@@ -208,8 +220,9 @@ def _complete(call: str, operation: dict[str, Any]) -> None:
             "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
         }
     for status, response in operation["responses"].items():
-        if status.startswith("2"):
+        if status.startswith(("2", "304")):
             response["headers"] = {
+                **tag,
                 "X-Log-Position": {"schema": {"type": "integer"}},
                 "Vary": {"schema": {"const": VARY}},
             }

@@ -100,6 +100,73 @@ async def test_a_read_waits_for_the_position_that_it_asks_for_and_then_answers_w
         assert answer.status_code == 400, wrong
 
 
+WEDNESDAY = {"room": "painting", "from": "2026-11-25", "to": "2026-11-25"}
+
+
+async def tag(served: Served, who: str | None = None, position: int = 0, *, held: str = "", **headers: str) -> str:
+    """The tag of the painting room's Wednesday; empty where whoever `held` one was told that it is the same."""
+    sent = {name.replace("_", "-"): value for name, value in headers.items()} | (
+        {"If-None-Match": held} if held else {}
+    )
+    answer = await served.get(who, "availability", position, query=WEDNESDAY, headers=sent)
+    assert answer.headers["Cache-Control"] == "private, no-cache"
+    assert answer.headers["Vary"] == "Accept-Language, Authorization"
+    assert int(answer.headers["X-Log-Position"]) >= position
+    if answer.status_code == 304:
+        assert answer.content == b""
+        assert answer.headers["ETag"] in held or held == "*"
+        return ""
+    assert answer.json()["position"] == int(answer.headers["X-Log-Position"])
+    return str(answer.headers["ETag"])
+
+
+async def test_whoever_holds_the_answer_is_told_so_as_long_as_it_would_be_the_same(served: Served) -> None:
+    first = await tag(served)
+    assert await tag(served) == first, "the same bytes have the same tag"
+    for held in (first, f"W/{first}", f'"other", {first}', "*"):
+        assert await tag(served, held=held) == "", held
+    assert await tag(served, held='"other"') == first
+    assert await tag(served, "staff", held=first) == "", "others are told the very same"
+    head = await served.call(None, "HEAD", "availability", query=WEDNESDAY, headers={"If-None-Match": first})
+    assert (head.status_code, head.headers["ETag"]) == (304, first)
+
+
+async def test_an_event_another_language_and_the_passing_time_are_another_answer(served: Served) -> None:
+    free = await tag(served)
+    made = await served.book("resident", slot("painting"))
+    taken = await tag(served, position=made["position"], held=free)
+    assert taken not in ("", free)
+    assert await tag(served, held=taken, Accept_Language="en") not in ("", taken)
+    # At 09:00 nothing more can be changed of the first slot, and half an hour before it is too late to book it.
+    served.clock.move_to(NOW + timedelta(hours=23))
+    assert await tag(served, held=taken) == "", "half an hour before its start it can still be had"
+    tags = [taken]
+    for later in (timedelta(microseconds=1), timedelta(minutes=1), timedelta(minutes=1, microseconds=1)):
+        served.clock.move_to(NOW + timedelta(hours=23) + later)
+        tags.append(await tag(served, held=tags[-1]))
+    assert tags[2] == "", "29 minutes and a bit are 29 minutes"
+    served.clock.move_to(NOW + timedelta(hours=23, minutes=30))
+    assert await tag(served, held=tags[-1]) not in ("", *tags)
+    assert "" not in (tags[1], tags[3])
+
+
+async def test_a_resident_whose_quota_is_used_up_is_told_so_and_nobody_else(served: Served) -> None:
+    for hour in (12, 13, 14):
+        made = await served.book("resident", slot("painting", hour, day=27))
+    others = [await tag(served, who, made["position"]) for who in (None, "resident2", "staff", "volunteer")]
+    assert len(set(others)) == 1
+    assert await tag(served, "resident", made["position"], held=others[0]) not in ("", others[0])
+    answer = await served.get("resident", "availability", made["position"], query=WEDNESDAY)
+    (slots,) = [day["slots"] for room in answer.json()["rooms"] for day in room["days"]]
+    assert {reason["rule"] for slot in slots for reason in slot["reasons"]} == {"quota_reached"}
+
+
+async def test_who_asks_for_a_position_is_not_told_that_an_older_answer_holds(served: Served) -> None:
+    first = await tag(served)
+    made = await served.book("resident", slot("painting"))
+    assert await tag(served, position=made["position"], held=first) not in ("", first)
+
+
 async def test_nobody_is_named(served: Served) -> None:
     made = await served.book("resident", slot("painting"))
     answer = await served.get(None, "availability", made["position"])

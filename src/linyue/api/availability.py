@@ -7,13 +7,15 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 from litestar import Request, Response, get
+from litestar.openapi import ResponseSpec
 from litestar.params import FromQuery, QueryParameter
 
 from booking.local_time import local_day
-from linyue.api.answers import TheCaller, TheParts, answered
+from linyue.api.answers import TheCaller, TheParts
 from linyue.api.asking import ReasonOut, position_asked, reason_out
 from linyue.api.bodies import days, known_form
 from linyue.api.catalogue import check_named
+from linyue.api.etags import tag_of, tagged
 from linyue.permissions import Caller
 from projections import availability
 from projections.grid import RoomUse, SlotState
@@ -55,7 +57,16 @@ class AvailabilityOut(msgspec.Struct, frozen=True, kw_only=True):
     rooms: list[RoomUseOut]
 
 
-@get("/availability", opt={"call": "GET availability"}, operation_id="get_availability", tags=["availability"])
+@get(
+    "/availability",
+    opt={"call": "GET availability"},
+    operation_id="get_availability",
+    tags=["availability"],
+    responses={
+        200: ResponseSpec(AvailabilityOut, description="The slots of each day.", generate_examples=False),
+        304: ResponseSpec(None, description="Whoever sent its tag holds it: the very bytes would be sent again."),
+    },
+)
 async def get_availability(
     request: Request[Any, Any, Any],
     *,
@@ -66,10 +77,11 @@ async def get_availability(
     use: FromQuery[str | None] = None,
     from_: Annotated[date | None, QueryParameter(name="from")] = None,
     to: FromQuery[date | None] = None,
-) -> Response[AvailabilityOut]:
+) -> Response[bytes]:
     """Free units of each slot, from one local day to another (both included, at most 31), and why the rest is not free.
 
-    Without `from`, today; without `to`, that one day.
+    Without `from`, today; without `to`, that one day. A resident is told what their own quota lets them have. `ETag` is
+    that of the very bytes: they change with events, with who asks in which language, and with the passing time.
     """
     for value, field in ((room, "room"), (station, "station"), (use, "use")):
         if value is not None:
@@ -79,14 +91,16 @@ async def get_availability(
         zone = await availability.zone(snapshot)
         first = from_ or local_day(now, zone)
         first, last = days(first, to or first, days_max=DAYS_MAX)
-        board = await availability.board(snapshot, first, last, now, room=room, station=station, use=use)
+        person = caller.actor.quota_of if caller.actor else None
+        board = await availability.board(snapshot, first, last, now, room=room, station=station, use=use, person=person)
         if not board.rooms:
             await check_named(snapshot, room=room, station=station, use=use)
     # A month of every room takes a while: others are served meanwhile.
     drawn = await asyncio.to_thread(board.draw, use)
     version = board.known.rules.version
     rooms = [_room_use_out(found, version, caller, zone) for found in drawn]
-    return answered(AvailabilityOut(position=snapshot.position, rooms=rooms), snapshot.position)
+    body = msgspec.json.encode(AvailabilityOut(position=snapshot.position, rooms=rooms))
+    return tagged(body, tag_of(body), snapshot.position, request.headers.getall("if-none-match", []))
 
 
 def _room_use_out(found: RoomUse, version: int, caller: Caller, zone: ZoneInfo) -> RoomUseOut:

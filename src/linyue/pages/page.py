@@ -85,7 +85,7 @@ class Visit:
     @property
     def quota_of(self) -> str | None:
         """Whose quota the grid counts: a resident's own."""
-        return self.actor.person if self.actor and self.actor.role == "resident" else None
+        return self.actor.quota_of if self.actor else None
 
     def may(self, call: str) -> bool:
         """Whether the table of permissions lets the visitor do this."""
