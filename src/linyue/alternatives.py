@@ -8,6 +8,7 @@ from typing import NamedTuple
 import msgspec
 
 from booking.local_time import Interval, grid, local_day
+from booking.reservations.checks import CHECKS, Wanted, as_a_change
 from projections.grid import Board, hours_of
 
 MOST = 5
@@ -21,8 +22,23 @@ OTHER_STATION = timedelta(hours=2)
 INSTANT = timedelta(microseconds=1)
 
 
+class Present(msgspec.Struct, frozen=True, kw_only=True):
+    """What a booking has that is to be changed; neither its hold nor its place in the quota is in its own way."""
+
+    booking: str
+    person: str
+    room: str
+    use: str
+    slot: Interval
+    units: int
+
+
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
-    """The slot that could not be had. `stations`: where who asks may book; None where anywhere."""
+    """The slot that could not be had. `stations`: where who asks may book; None where anywhere.
+
+    `present` is what a booking has that was to move there, or that `extends`: the end alone is asked about, and where
+    who asks `approves` requests, also of a use that needs approval.
+    """
 
     room: str
     use: str
@@ -30,6 +46,9 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     units: int = 1
     attendees: int | None = None
     stations: frozenset[str] | None = None
+    present: Present | None = None
+    extends: bool = False
+    approves: bool = False
 
 
 class Alternative(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,30 +79,104 @@ def nearest(asked: Asked, same_room: Board, same_use: Board) -> list[Alternative
 
     `same_room` knows the room on the day asked for and some after it, `same_use` every room with that use on that day.
     """
-    others = [room for room in same_use.rooms if room != asked.room and _may_book(asked, same_use, room)]
-    own_times, own_days = _own(asked, same_room)
+    others = _others(asked, same_use)
+    times, days = _own(asked, same_room)
     same_time = [(same_use, found) for found in sorted(_same_time(asked, same_use, others))]
-    near_both = [(same_room, found) for found in own_days]
+    near_both = [(same_room, found) for found in days]
     near_both += [(same_use, found) for room in others for found in _other_times(asked, same_use, room)]
     near_both.sort(key=lambda pair: pair[1])
-    kinds = [_free(asked, kind) for kind in ([(same_room, found) for found in own_times], same_time, near_both)]
-    found = [list(islice(kind, share)) for kind, share in zip(kinds, SHARES, strict=True)]
+    kinds = ([(same_room, found) for found in times], same_time, near_both)
+    return _shared(_free(asked, kind) for kind in kinds)
+
+
+def longer(asked: Asked, same_room: Board, same_use: Board) -> list[Alternative]:
+    """What a booking that is to last until `asked.slot.end` could have: another end, then other rooms to go on in.
+
+    The first are extensions of it; the others are bookings of their own, for the time that it lacks.
+    `same_use` counts the person's quota for those.
+    """
+    present = asked.present
+    if present is None or asked.slot.end <= present.slot.end:
+        return []
+    ends = [(same_room, found) for found in sorted(_ends(asked, present, same_room))]
+    lacking = Asked(
+        room=asked.room,
+        use=asked.use,
+        slot=Interval(present.slot.end, asked.slot.end),
+        units=asked.units,
+        attendees=asked.attendees,
+        stations=asked.stations,
+    )
+    others = [(same_use, found) for found in sorted(_same_time(lacking, same_use, _others(lacking, same_use)))]
+    return _shared([_free(asked, ends), _free(lacking, others), iter(())])
+
+
+def _shared(kinds: Iterable[Iterator[Alternative]]) -> list[Alternative]:
+    """Some of each kind; where there is less of one, there is more of another."""
+    found = [(kind, list(islice(kind, share))) for kind, share in zip(kinds, SHARES, strict=True)]
     for n in (2, 0, 1):
-        # Where there is less of one kind, there is more of another.
-        found[n] += islice(kinds[n], MOST - sum(map(len, found)))
-    return [alternative for kind in found for alternative in kind]
+        kind, so_far = found[n]
+        so_far += islice(kind, MOST - sum(len(taken) for _, taken in found))
+    return [alternative for _, taken in found for alternative in taken]
 
 
 def _free(asked: Asked, candidates: Iterable[tuple[Board, Candidate]]) -> Iterator[Alternative]:
     """Those that can be had; each is judged when it is wanted, as most never are."""
     for board, candidate in candidates:
-        wanted = board.wanted(candidate.room, asked.use, candidate.slot, asked.units, asked.attendees)
         # No room is open past the end of a local day, and the board knows no more of what is taken then.
-        if wanted is None or local_day(candidate.end - INSTANT, board.known.zone) > board.last_day:
+        if local_day(candidate.end - INSTANT, board.known.zone) > board.last_day:
             continue
-        free, reasons = board.judge(wanted)
-        if not reasons:
+        free = _judged(asked, board, candidate)
+        if free:
             yield Alternative(room=candidate.room, use=asked.use, start=candidate.start, end=candidate.end, free=free)
+
+
+def _judged(asked: Asked, board: Board, candidate: Candidate) -> int:
+    """How many units of a slot could be had, 0 where what is asked could not; judged as the desk would judge it."""
+    wanted = board.wanted(candidate.room, asked.use, candidate.slot, asked.units, asked.attendees)
+    if wanted is None:
+        return 0
+    checks, present = CHECKS, asked.present
+    if present is not None:
+        if _is_as_it_is(asked, present, candidate) or _must_wait(asked, present, wanted, board.now):
+            return 0
+        wanted, checks = as_a_change(wanted, present.slot.start, board.now)
+    free, reasons = board.judge(wanted, checks)
+    return 0 if reasons else free
+
+
+def _is_as_it_is(asked: Asked, present: Present, candidate: Candidate) -> bool:
+    """Whether the booking has that already."""
+    has = (present.room, present.use, present.slot, present.units)
+    return (candidate.room, asked.use, candidate.slot, asked.units) == has
+
+
+def _must_wait(asked: Asked, present: Present, wanted: Wanted, now: datetime) -> bool:
+    """Whether it would have to wait for an answer, which what has begun cannot."""
+    return wanted.use.approval and not asked.extends and wanted.slot.start == present.slot.start <= now
+
+
+def _others(asked: Asked, board: Board) -> list[str]:
+    """The rooms beside the one asked for in which who asks may book."""
+    return [
+        room
+        for room, known in board.rooms.items()
+        if room != asked.room
+        and known.definition is not None
+        and (asked.stations is None or known.definition.station in asked.stations)
+    ]
+
+
+def _ends(asked: Asked, present: Present, board: Board) -> Iterator[Candidate]:
+    """The lines of the room's grid after the present end."""
+    definition = board.rooms[asked.room].definition if asked.room in board.rooms else None
+    use = definition.use_named(asked.use) if definition else None
+    if definition is None or use is None or (use.approval and not asked.approves):
+        return
+    day = local_day(present.slot.start, board.known.zone)
+    for step in grid(day, hours_of(definition, board.known.rules), use.slot_minutes, board.known.zone):
+        if present.slot.end < step.end != asked.slot.end:
+            yield Candidate(abs(step.end - asked.slot.end), present.slot.start, asked.room, step.end)
 
 
 def _own(asked: Asked, board: Board) -> tuple[list[Candidate], list[Candidate]]:
@@ -110,11 +203,6 @@ def _other_times(asked: Asked, board: Board, room: str) -> Iterator[Candidate]:
     for slot in _slots(asked, board, room):
         if slot.start != asked.slot.start:
             yield Candidate(away + abs(slot.start - asked.slot.start), slot.start, room, slot.end)
-
-
-def _may_book(asked: Asked, board: Board, room: str) -> bool:
-    definition = board.rooms[room].definition
-    return definition is not None and (asked.stations is None or definition.station in asked.stations)
 
 
 def _away(asked: Asked, board: Board, room: str) -> timedelta:

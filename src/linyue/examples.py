@@ -89,7 +89,20 @@ _FULL = {
     "reason": None,
     "purpose": "和邻居练球",
     "note": None,
-    "actions": ["cancel"],
+    "actions": ["cancel", "reschedule", "extend"],
+    "not_now": [
+        {
+            "action": "check_in",
+            "reason": {
+                "rule": "too_early",
+                "message": "开始前 15 分钟起可以签到，即 12月1日 13:45 起。",
+                "limit": 15,
+                "actual": 45,
+                "rules_version": 1,
+                "possible_from": "2026-12-01T13:45:00+08:00",
+            },
+        }
+    ],
 }
 _ROOM = {
     "id": "wanyuan-1-vitality",
@@ -193,6 +206,23 @@ EXAMPLES: dict[str, Example] = {
         answer={**_BOOKING, "state": "cancelled"},
         refusal=_WRONG_STATE,
     ),
+    "POST bookings/{booking}/reschedule": Example(
+        parameters=_BOOKING_PATH,
+        body={"start": "2026-12-01T16:00:00+08:00", "end": "2026-12-01T17:00:00+08:00"},
+        answer={**_BOOKING, "start": "2026-12-01T16:00:00+08:00", "end": "2026-12-01T17:00:00+08:00"},
+        refusal=_REFUSAL,
+    ),
+    "POST bookings/{booking}/extend": Example(
+        parameters=_BOOKING_PATH,
+        body={"end": "2026-12-01T16:00:00+08:00"},
+        answer={**_BOOKING, "end": "2026-12-01T16:00:00+08:00", "state": "checked_in"},
+        refusal=_REFUSAL,
+    ),
+    "POST bookings/{booking}/end": Example(
+        parameters=_BOOKING_PATH,
+        answer={**_BOOKING, "end": "2026-12-01T14:40:00+08:00", "state": "completed"},
+        refusal=_WRONG_STATE,
+    ),
     "POST bookings/{booking}/check-in": Example(
         parameters=_BOOKING_PATH, answer={**_BOOKING, "state": "checked_in"}, refusal=_WRONG_STATE
     ),
@@ -211,7 +241,7 @@ EXAMPLES: dict[str, Example] = {
             "items": [
                 {name: _FULL[name] for name in _FULL if name not in _NOT_IN_LISTS}
                 for _NOT_IN_LISTS in [
-                    {"position", "attendees", "ended_at", "due_at", "becomes", "purpose", "note", "actions"}
+                    {"position", "attendees", "ended_at", "due_at", "becomes", "purpose", "note", "actions", "not_now"}
                 ]
             ],
             "next": None,

@@ -13,6 +13,7 @@ from litestar.handlers import BaseRouteHandler
 from litestar.routes import HTTPRoute
 
 from booking.messages import Asker, Channel, Role, Scope
+from booking.reservations.events import Asked
 from linyue.identity import Actor
 from linyue.problems import bad_role, sign_in_first
 from linyue.words import Language, language_of
@@ -38,6 +39,9 @@ TABLE: Mapping[str, Mapping[Who, Scope]] = {
     "GET bookings/{booking}": _SEE,
     "GET bookings/{booking}/history": _SEE,
     "POST bookings/{booking}/cancel": _CHANGE,
+    "POST bookings/{booking}/reschedule": _CHANGE,
+    "POST bookings/{booking}/extend": _CHANGE,
+    "POST bookings/{booking}/end": _CHANGE,
     "POST bookings/{booking}/check-in": {"resident": "own", "volunteer": "all", "staff": "stations", "admin": "all"},
     "POST bookings/{booking}/approve": _STAFF,
     "POST bookings/{booking}/reject": _STAFF,
@@ -46,8 +50,11 @@ TABLE: Mapping[str, Mapping[Who, Scope]] = {
     "GET audit/events": {"auditor": "all", "admin": "all"},
 }
 
-ACTIONS: Mapping[str, str] = {
+ACTIONS: Mapping[Asked, str] = {
     "cancel": "POST bookings/{booking}/cancel",
+    "reschedule": "POST bookings/{booking}/reschedule",
+    "extend": "POST bookings/{booking}/extend",
+    "end": "POST bookings/{booking}/end",
     "check_in": "POST bookings/{booking}/check-in",
     "approve": "POST bookings/{booking}/approve",
     "reject": "POST bookings/{booking}/reject",

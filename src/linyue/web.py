@@ -19,7 +19,7 @@ from litestar.stores.registry import StoreRegistry
 from litestar.types import HTTPScope, LifeSpanReceive, LifeSpanScope, LifeSpanSend, Message, Receive, Scope, Send
 
 from linyue import health, metrics, openapi, permissions, problems, scrape
-from linyue.api import agenda, audit, availability, bookings, catalogue, closures, history, queries
+from linyue.api import agenda, audit, availability, bookings, catalogue, closures, history, moves, queries
 from linyue.api.advice import Advice
 from linyue.api.answers import TheParts
 from linyue.clock import clock_of
@@ -34,6 +34,7 @@ API_HANDLERS = (
     *catalogue.HANDLERS,
     *availability.HANDLERS,
     *bookings.HANDLERS,
+    *moves.HANDLERS,
     *agenda.HANDLERS,
     *history.HANDLERS,
     *closures.HANDLERS,

@@ -69,11 +69,17 @@ def test_whatever_the_description_allows_is_answered_as_it_says(running: Running
     for path, methods in document["paths"].items():
         for operation in methods.values():
             _point_at(operation, path, [m["id"] for m in made])
-    wanted = document["components"]["schemas"]["BookingRequest"]["properties"]
-    wanted["room"] = {"enum": ["painting", "tribe", "hall", "nowhere"]}
-    wanted["start"]["enum"] = [at(hour) for hour in (10, 12, 20)]
-    wanted["end"]["enum"] = [at(hour) for hour in (11, 13, 21)]
-    wanted["person"] = {"enum": [None, "nobody", running.served.people["resident"]]}
+    schemas = document["components"]["schemas"]
+    for name in ("BookingRequest", "BookingReschedule", "BookingExtend"):
+        fields = schemas[name]["properties"]
+        for field, known in (
+            ("room", ["painting", "tribe", "hall", "nowhere"]),
+            ("start", [at(hour) for hour in (10, 12, 20)]),
+            ("end", [at(hour) for hour in (11, 13, 21)]),
+            ("person", [None, "nobody", running.served.people["resident"]]),
+        ):
+            if field in fields:
+                fields[field] = {"enum": known}
     for found in schemathesis.openapi.from_dict(document).get_all_operations():
         assert isinstance(found, Ok), found
         operation = found.ok()
@@ -135,7 +141,7 @@ def test_the_description_says_who_may_call_and_which_reasons_there_are(running: 
         # A check writes nothing, so there is nothing that could be done twice.
         assert ("Idempotency-Key" in names) == (not call.startswith("GET") and call != "POST bookings/check")
     optional = {call for call in TABLE if operation_of(document, call).get("requestBody", {}).get("required") is False}
-    assert optional == {f"POST bookings/{{booking}}/{action}" for action in ("cancel", "check-in", "approve")}
+    assert optional == {f"POST bookings/{{booking}}/{action}" for action in ("cancel", "check-in", "approve", "end")}
     schemas = document["components"]["schemas"]
     assert set(schemas["BookingCancel"]["properties"]["reason"]["enum"]) == {*get_args(GivenReason), None}
     assert schemas["BookingReject"]["properties"]["reason"]["enum"] == list(REJECT_REASONS)

@@ -27,6 +27,8 @@ CALLERS: dict[Who, tuple[str | None, ...]] = {
 BODIES: dict[str, dict[str, Any]] = {
     "POST bookings": slot("painting", 20),
     "POST bookings/check": slot("painting", 20),
+    "POST bookings/{booking}/reschedule": {"start": at(18), "end": at(19)},
+    "POST bookings/{booking}/extend": {"end": at(20)},
     "POST bookings/{booking}/reject": {"reason": "other"},
     "POST rooms/{room}/close": {"from": at(6), "to": at(7), "reason": "cleaning", "dry_run": True},
 }
@@ -50,6 +52,9 @@ def test_a_resident_has_their_own_bookings() -> None:
         "GET bookings/{booking}/history",
         "POST bookings/{booking}/cancel",
         "POST bookings/{booking}/check-in",
+        "POST bookings/{booking}/reschedule",
+        "POST bookings/{booking}/extend",
+        "POST bookings/{booking}/end",
         "GET me/bookings",
     }
 

@@ -23,7 +23,7 @@ from booking.reservations.events import (
 )
 from booking.reservations.follow import touched
 from booking.reservations.slots import known_of, tags_of_days
-from booking.reservations.standing import Life, Standing
+from booking.reservations.standing import Standing
 from booking.reservations.states import Booking
 from booking.rules.events import RULES, HouseRules
 from booking.state import State
@@ -79,7 +79,7 @@ def change(ask: Ask, command: Change, state: State, now: datetime) -> Decision:
     if not ask.asker.may_touch(person=holder, station=made.station):
         return Denied(code="forbidden", what="booking")
     rules, own = state.at(HouseRules, RULES), ask.asker.scope == "own"
-    reason = objection(_ASKED[type(command)], life, rules, now, own=own)
+    reason = objection(_ASKED[type(command)], life.standing(now), life.start, rules, now, own=own)
     reasons: tuple[Reason, ...] = (reason,) if reason else ()
     if isinstance(command, ApproveBooking) and not reasons:
         reasons = _not_possible(made, state, now)
@@ -111,20 +111,21 @@ _ASKED: dict[type[Change], Asked] = {
 }
 
 
-def objection(asked: Asked, life: Life, rules: HouseRules, now: datetime, *, own: bool) -> Reason | None:
-    """What a booking's own life says against something that is asked of it; `own`: by whoever holds it.
+def objection(
+    asked: Asked, standing: Standing, start: datetime, rules: HouseRules, now: datetime, *, own: bool
+) -> Reason | None:
+    """What a booking's standing at `now` says against something that is asked of it; `own`: by whoever holds it.
 
     None where nothing does. What is asked about a slot is then judged by the checks as well.
     """
-    standing = life.standing(now)
-    begun = Reason(rule="already_started", actual=Interval(life.start, now).minutes) if now >= life.start else None
+    begun = Reason(rule="already_started", actual=Interval(start, now).minutes) if now >= start else None
     match asked:
         case "approve" | "reject":
             return wrong_state(standing, "awaiting_approval")
         case "check_in":
-            opens = life.start - timedelta(minutes=rules.book.check_in_minutes_before)
+            opens = start - timedelta(minutes=rules.book.check_in_minutes_before)
             if standing == "confirmed" and now < opens:
-                minutes = Interval(now, life.start).minutes
+                minutes = Interval(now, start).minutes
                 limit = rules.book.check_in_minutes_before
                 return Reason(rule="too_early", limit=limit, actual=minutes, possible_from=opens)
             return wrong_state(standing, "confirmed")
@@ -137,8 +138,8 @@ def objection(asked: Asked, life: Life, rules: HouseRules, now: datetime, *, own
         case "extend":
             return wrong_state(standing, "confirmed", "checked_in")
         case "end":
-            if standing == "checked_in" and now < life.start:
-                return Reason(rule="not_started", possible_from=life.start)
+            if standing == "checked_in" and now < start:
+                return Reason(rule="not_started", possible_from=start)
             return wrong_state(standing, "checked_in")
 
 

@@ -96,7 +96,8 @@ def move(ask: Ask, command: Move, state: State, now: datetime) -> Decision:
     if denied := _not_valid(command, made, to):
         return denied
     asked, own = _ASKED[type(command)], ask.asker.scope == "own"
-    against = objection(asked, life, state.at(HouseRules, RULES), now, own=own)
+    rules, standing = state.at(HouseRules, RULES), life.standing(now)
+    against = objection(asked, standing, life.start, rules, now, own=own)
     if against and against.rule == "wrong_state":
         # A booking that is over, or not there yet, has no place to be judged.
         return [refused(asked, made, (against,), to)]

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Iterable
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
@@ -12,17 +12,24 @@ import structlog
 
 from booking.local_time import Interval, local_day
 from booking.messages import Reason
-from booking.reservations.decide import RequestBooking
-from linyue.alternatives import DAYS_AFTER, Alternative, Asked, nearest
+from booking.reservations.decide import ExtendBooking, RequestBooking, RescheduleBooking
+from booking.reservations.slots import MAY_APPROVE
+from linyue.alternatives import DAYS_AFTER, Alternative, Asked, Present, longer, nearest
 from linyue.api.answers import in_zone
 from linyue.permissions import Caller
 from linyue.wiring import Parts
-from projections import availability
+from projections import agenda, availability
+from projections.agenda import Item
 from projections.grid import Board
 
 # Advice is worth no longer wait than this, and stays good for so long while many ask for the same.
 ADVICE_SECONDS = 1.0
 ADVICE_MAX = 1_000
+
+# Whoever has no bookings left, or a booking that is over, could have no other slot either.
+NOTHING_ELSE = frozenset({"quota_reached", "wrong_state", "already_started"})
+
+Move = RescheduleBooking | ExtendBooking
 
 log = structlog.get_logger()
 
@@ -76,13 +83,12 @@ class Advice:
         self._parts = parts
         self._known: dict[Asked, tuple[float, asyncio.Task[Instead]]] = {}
 
-    async def instead_of(self, asked: Asked, reasons: Iterable[Reason], position: int) -> Instead:
+    async def instead_of(self, asked: Asked, reasons: Collection[Reason], position: int) -> Instead:
         """The nearest slots that would be had, free at a position not before `position`.
 
-        None where it would take too long to say, and for those whose quota is used up: nothing else could be had
-        either.
+        None where it would take too long to say, and where what said no would say it to any other slot as well.
         """
-        none_left = any(reason.rule == "quota_reached" for reason in reasons)
+        none_left = any(reason.rule in NOTHING_ELSE for reason in reasons)
         if none_left and asked.use:
             return Instead(asked, [], position)
         try:
@@ -110,14 +116,26 @@ class Advice:
         async with self._parts.reader.of(availability.NAME, position) as snapshot:
             now, zone = self._parts.now(), await self._parts.lasting.zone()
             day = local_day(asked.slot.start, zone)
-            same_room = await availability.board(snapshot, day, day + timedelta(days=DAYS_AFTER), now, room=asked.room)
+            last = day + timedelta(days=DAYS_AFTER)
+            same_room = await availability.board(snapshot, day, last, now, room=asked.room)
             known = msgspec.structs.replace(asked, use=asked.use or only_use(same_room, asked.room))
             if snapshot.position < position or not known.use:
                 return Instead(known, [], position)
-            same_use = await availability.board(snapshot, day, day, now, use=known.use)
-        found = nearest(known, same_room, same_use)
+            # To go on elsewhere is one more booking, which the quota must have room for.
+            person = asked.present.person if asked.present and asked.extends else None
+            same_use = await availability.board(snapshot, day, day, now, use=known.use, person=person)
+        found = _found(known, same_room, same_use)
         told = [Alternative(**in_zone(msgspec.structs.asdict(one), zone)) for one in found]
         return Instead(known, told, snapshot.position)
+
+
+def _found(asked: Asked, same_room: Board, same_use: Board) -> list[Alternative]:
+    if asked.present is None:
+        return nearest(asked, same_room, same_use)
+    moved = same_room.without(asked.present.booking)
+    if asked.extends:
+        return longer(asked, moved, same_use)
+    return nearest(asked, moved, same_use.without(asked.present.booking))
 
 
 def _heard(task: asyncio.Task[Any]) -> None:
@@ -135,6 +153,39 @@ def asked_of(command: RequestBooking, caller: Caller) -> Asked:
         units=command.units,
         attendees=command.attendees,
         stations=caller.known().stations if caller.scope == "stations" else None,
+    )
+
+
+async def asked_of_move(parts: Parts, command: Move, caller: Caller, position: int) -> Asked | None:
+    """What a change of a booking's slot asks for; None where it is not known in time what the booking has."""
+    try:
+        async with parts.reader.of(agenda.NAME, position) as snapshot:
+            item = await agenda.booking(snapshot, command.booking, parts.now())
+    except Exception as error:  # noqa: BLE001 - as above: a refusal waits for no advice
+        log.warning("no_alternatives", error=repr(error))
+        return None
+    if item is None:
+        return None
+    has = Interval(item.start, item.end)
+    present = Present(booking=item.id, person=item.person, room=item.room, use=item.use, slot=has, units=item.units)
+    wanted = _of_extension(command, item) if isinstance(command, ExtendBooking) else _of_reschedule(command, item)
+    stations = caller.known().stations if caller.scope == "stations" else None
+    approves = isinstance(command, ExtendBooking) and caller.known().role in MAY_APPROVE
+    return msgspec.structs.replace(wanted, stations=stations, present=present, approves=approves)
+
+
+def _of_extension(command: ExtendBooking, item: Item) -> Asked:
+    slot = Interval(item.start, command.end)
+    return Asked(room=item.room, use=item.use, slot=slot, units=item.units, attendees=item.attendees, extends=True)
+
+
+def _of_reschedule(command: RescheduleBooking, item: Item) -> Asked:
+    return Asked(
+        room=command.room or item.room,
+        use=command.use or item.use,
+        slot=Interval(command.start, command.end),
+        units=command.units or item.units,
+        attendees=command.attendees or item.attendees,
     )
 
 

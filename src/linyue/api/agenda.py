@@ -1,6 +1,6 @@
 """Bookings as they stand: one of them and what the caller may do with it, and all of one's own."""
 
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
@@ -8,10 +8,12 @@ import msgspec
 from litestar import Request, Response, get
 from litestar.params import FromPath, FromQuery, QueryParameter
 
-from booking.messages import Denied
-from booking.reservations.standing import LIVE, Standing
+from booking.messages import Denied, Reason
+from booking.reservations.change import objection
+from booking.reservations.slots import MAY_APPROVE
+from booking.reservations.standing import Standing
 from linyue.api.answers import BookingOut, Items, TheCaller, TheParts, answered, in_zone
-from linyue.api.asking import denied, position_asked
+from linyue.api.asking import ReasonOut, denied, position_asked, reason_out
 from linyue.api.bodies import YEARS, known_form
 from linyue.api.people import texts
 from linyue.identity import Actor
@@ -26,10 +28,18 @@ from projections.reading import Snapshot
 CURSOR_LENGTH_MAX = 300
 
 
+class NotNow(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that the caller may do with a booking, but not as it stands now, and why."""
+
+    action: str
+    reason: ReasonOut
+
+
 class BookingFull(BookingOut, frozen=True, kw_only=True):
     """A booking with all that stands about it.
 
-    `actions` is what the caller may do with it now. `due_at` and `becomes`: what befalls it if nobody does anything.
+    `actions` is what the caller may do with it now, by how it stands; `not_now` is what else they may do with bookings,
+    and why not with this one. `due_at` and `becomes`: what befalls it if nobody does anything.
     `reason`, `purpose` and `note` are null where there is none, where it was erased, or where it is not the caller's to
     read.
     """
@@ -45,6 +55,7 @@ class BookingFull(BookingOut, frozen=True, kw_only=True):
     purpose: str | None
     note: str | None
     actions: list[str]
+    not_now: list[NotNow]
 
 
 @get("/bookings/{booking:str}", opt={"call": "GET bookings/{booking}"}, operation_id="get_booking", tags=["bookings"])
@@ -56,7 +67,15 @@ async def get_booking(
     async with parts.reader.of(agenda.NAME, position_asked(request)) as snapshot:
         item = await seen(snapshot, caller, id_, now)
     told = await texts(parts, texts_of(item)) if sees_texts(caller, item) else {}
-    actions = await actions_of(parts, caller.known(), item, now)
+    against, version = await objections(parts, caller.known(), item, now)
+    actions = {
+        "actions": [action for action, reason in against.items() if reason is None],
+        "not_now": [
+            NotNow(action=action, reason=reason_out(reason, version, caller.language, zone))
+            for action, reason in against.items()
+            if reason is not None
+        ],
+    }
     return answered(full(item, told, actions, snapshot.position, zone), snapshot.position)
 
 
@@ -77,25 +96,25 @@ def texts_of(item: Item) -> list[str]:
     return [id_ for id_ in (item.purpose, item.note) if id_ is not None]
 
 
-async def actions_of(parts: Parts, actor: Actor, item: Item, now: datetime) -> list[str]:
-    """What an actor may do with a booking now, by the table of permissions and by how it stands."""
+async def objections(parts: Parts, actor: Actor, item: Item, now: datetime) -> tuple[dict[str, Reason | None], int]:
+    """What says no to each thing that an actor may do with bookings, None where nothing does; and the rules' version.
+
+    By the table of permissions and by how it stands: what is asked about a slot is judged when one is asked for.
+    """
     allowed = [action for action, call in ACTIONS.items() if _may(actor, call, item)]
-    if not allowed or item.state not in LIVE:
-        return []
-    opens = item.start
-    if "check_in" in allowed and item.state == "confirmed" and now < item.start:
-        async with parts.reader.of(availability.NAME) as snapshot:
-            rules = await availability.rules(snapshot)
-        opens -= timedelta(minutes=rules.book.check_in_minutes_before)
-    own = scope_of(ACTIONS["cancel"], actor.role) == "own"
-    stands = {
-        # As the decider has it: whoever holds it gives it up before the start; what only waits can go at any time.
-        "cancel": item.state == "awaiting_approval" or not own or now < item.start,
-        "check_in": item.state == "confirmed" and now >= opens,
-        "approve": item.state == "awaiting_approval",
-        "reject": item.state == "awaiting_approval",
-    }
-    return [action for action in allowed if stands[action]]
+    if not allowed:
+        return {}, 0
+    async with parts.reader.of(availability.NAME) as snapshot:
+        rules = await availability.rules(snapshot)
+        room = await availability.room(snapshot, item.room) if "extend" in allowed else None
+    against: dict[str, Reason | None] = {}
+    for action in allowed:
+        own = scope_of(ACTIONS[action], actor.role) == "own"
+        against[action] = objection(action, item.state, item.start, rules, now, own=own)
+    asks_approval = room is not None and any(use.use == item.use and use.approval for use in room.uses)
+    if asks_approval and actor.role not in MAY_APPROVE and against["extend"] is None:
+        against["extend"] = Reason(rule="approval_needed")
+    return against, rules.version
 
 
 def _may(actor: Actor, call: str, item: Item) -> bool:
@@ -103,13 +122,13 @@ def _may(actor: Actor, call: str, item: Item) -> bool:
     return scope is not None and actor.asker(scope, "api").may_touch(person=item.person, station=item.station)
 
 
-def full(item: Item, told: dict[str, str], actions: list[str], position: int, zone: ZoneInfo) -> BookingFull:
+def full(item: Item, told: dict[str, str], actions: dict[str, Any], position: int, zone: ZoneInfo) -> BookingFull:
     """A booking as it is answered to who may see it in full; `told` are its texts, by their ids."""
     values = in_zone(msgspec.structs.asdict(item), zone)
     values["purpose"] = told.get(item.purpose or "")
     values["note"] = told.get(item.note or "")
     known = {name: values[name] for name in BookingFull.__struct_fields__ if name in values}
-    return BookingFull(**known, actions=actions, position=position)
+    return BookingFull(**known, **actions, position=position)
 
 
 class OwnBooking(msgspec.Struct, frozen=True, kw_only=True):

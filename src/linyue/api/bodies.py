@@ -62,6 +62,27 @@ class BookingRequest(Body, frozen=True, kw_only=True):
     person: Id | None = None
 
 
+class BookingReschedule(Body, frozen=True, kw_only=True):
+    """Another slot for a booking: what is left out stays as it was."""
+
+    start: Instant
+    end: Instant
+    room: Id | None = None
+    use: Annotated[str, msgspec.Meta(min_length=1, max_length=40)] | None = None
+    units: Count | None = None
+    attendees: Count | None = None
+
+
+class BookingExtend(Body, frozen=True, kw_only=True):
+    """A later end for a booking, which may be running."""
+
+    end: Instant
+
+
+class BookingEnd(Body, frozen=True, kw_only=True):
+    """Nothing more is to be said: no body, or an empty one."""
+
+
 class BookingCancel(Body, frozen=True, kw_only=True):
     """Why it is given up: a code, and a note that never enters the log.
 

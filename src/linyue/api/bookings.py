@@ -14,6 +14,7 @@ from booking.reservations.decide import (
     ApproveBooking,
     CancelBooking,
     CheckIn,
+    EndBooking,
     RejectBooking,
     RequestBooking,
     station_person,
@@ -29,6 +30,7 @@ from linyue.api.bodies import (
     BookingApprove,
     BookingCancel,
     BookingCheckIn,
+    BookingEnd,
     BookingReject,
     BookingRequest,
     GivenReason,
@@ -228,6 +230,12 @@ async def reject_booking(change: TheChange, data: JSONBody[BookingReject]) -> Re
     return await _changed(change, RejectBooking(booking=change.booking, reason=data.reason), data, data.note)
 
 
+@changing("end", "end_booking", Strict[BookingEnd])
+async def end_booking(change: TheChange, data: JSONBody[BookingEnd | None] = None) -> Response[BookingOut]:
+    """Say that whoever was there has left: the rest of the time is free at once."""
+    return await _changed(change, EndBooking(booking=change.booking), data or BookingEnd())
+
+
 async def _changed(change: Change, command: Command, body: Body, note: str | None = None) -> Response[BookingOut]:
     """The booking as it is then, or a Problem with every reason against it."""
     key, fingerprint = key_and_print(change.request, body)
@@ -239,4 +247,4 @@ async def _changed(change: Change, command: Command, body: Body, note: str | Non
     return answered(booking_out(answer.body, answer.position, zone), answer.position)
 
 
-HANDLERS = (request_booking, check_booking, cancel_booking, check_in, approve_booking, reject_booking)
+HANDLERS = (request_booking, check_booking, cancel_booking, check_in, approve_booking, reject_booking, end_booking)

@@ -13,7 +13,7 @@ from booking.messages import Command, Outcome, RefusedBody
 from booking.reservations.decide import ApproveBooking, CancelBooking, CheckIn, RejectBooking
 from booking.reservations.events import RejectReason
 from booking.reservations.standing import LIVE, Standing
-from linyue.api.agenda import actions_of, sees_texts
+from linyue.api.agenda import objections, sees_texts
 from linyue.api.asking import Wish, ask
 from linyue.api.bodies import GivenReason
 from linyue.api.people import texts
@@ -126,6 +126,7 @@ async def _page(
     viewer = caller.known()
     known = await texts(visit.parts, [item.purpose]) if item.purpose and sees_texts(caller, item) else {}
     early = timedelta(minutes=rules.book.check_in_minutes_before)
+    against, _ = await objections(visit.parts, viewer, item, visit.now)
     return visit.page(
         "booking.html",
         status=status,
@@ -136,7 +137,7 @@ async def _page(
         reasons=reasons,
         person=row["person_name"] if item.person != viewer.person else None,
         purpose=known.get(item.purpose or ""),
-        actions=await actions_of(visit.parts, viewer, item, visit.now),
+        actions=[action for action, reason in against.items() if reason is None],
         next_step=next_step(visit, item, early),
         history=await steps(visit, item),
     )
