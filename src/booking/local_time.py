@@ -12,6 +12,10 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
+REMEMBERED = 8_192
+"""How many answers each of the functions below remembers: the days and slots that are asked about are few, and asked
+about over and over. The zone's own arithmetic is most of what drawing a grid costs."""
+
 TimeOfDay = Annotated[str, msgspec.Meta(pattern=r"^([01]\d|2[0-3]):[0-5]\d$|^24:00$")]
 """A local time of day as HH:MM; 24:00 is the end of the day."""
 
@@ -62,16 +66,19 @@ def minutes_of(time_of_day: str) -> int:
     return int(hours) * 60 + int(minutes)
 
 
+@lru_cache(maxsize=REMEMBERED)
 def local_day(instant: datetime, zone: ZoneInfo) -> date:
     """The subdistrict's calendar day in which an instant lies."""
     return instant.astimezone(zone).date()
 
 
+@lru_cache(maxsize=REMEMBERED)
 def local_instant(day: date, minutes: int, zone: ZoneInfo) -> datetime:
     """The instant (UTC) at which the clock on the wall shows so many minutes after midnight of a day."""
     return (datetime.combine(day, time(), zone) + timedelta(minutes=minutes)).astimezone(UTC)
 
 
+@lru_cache(maxsize=REMEMBERED)
 def days_touched(interval: Interval, zone: ZoneInfo) -> tuple[str, ...]:
     """Every local day (YYYY-MM-DD) of which the interval has an instant."""
     first = local_day(interval.start, zone)
@@ -91,7 +98,8 @@ def months_between(first: date, last: date) -> tuple[str, ...]:
     return tuple(f"{year:04d}-{month + 1:02d}" for year, month in months)
 
 
-def open_intervals(day: date, hours: Iterable[Hours], zone: ZoneInfo) -> list[Interval]:
+@lru_cache(maxsize=REMEMBERED)
+def open_intervals(day: date, hours: tuple[Hours, ...], zone: ZoneInfo) -> tuple[Interval, ...]:
     """When it is open on a local day, in order and apart."""
     weekday = day.isoweekday()
     on_the_wall = sorted((minutes_of(h.opens), minutes_of(h.closes)) for h in hours if h.weekday == weekday)
@@ -102,7 +110,7 @@ def open_intervals(day: date, hours: Iterable[Hours], zone: ZoneInfo) -> list[In
         start = max(start, opens[-1].end) if opens else start
         if start < end:
             opens.append(Interval(start, end))
-    return opens
+    return tuple(opens)
 
 
 def are_apart(hours: Iterable[Hours]) -> bool:
@@ -114,10 +122,14 @@ def are_apart(hours: Iterable[Hours]) -> bool:
     )
 
 
-def grid(day: date, hours: Iterable[Hours], slot_minutes: int, zone: ZoneInfo) -> Iterator[Interval]:
+@lru_cache(maxsize=REMEMBERED)
+def grid(day: date, hours: tuple[Hours, ...], slot_minutes: int, zone: ZoneInfo) -> tuple[Interval, ...]:
     """The slots of a local day: steps of `slot_minutes` from each opening, as many as fit before closing."""
-    step = timedelta(minutes=slot_minutes)
-    for open_ in open_intervals(day, hours, zone):
+    return tuple(_steps(open_intervals(day, hours, zone), timedelta(minutes=slot_minutes)))
+
+
+def _steps(opens: Iterable[Interval], step: timedelta) -> Iterator[Interval]:
+    for open_ in opens:
         start = open_.start
         while start + step <= open_.end:
             yield Interval(start, start + step)

@@ -217,7 +217,7 @@ def quota_months(person: str, rules: HouseRules, zone: ZoneInfo, now: datetime) 
     return months_between(today - timedelta(days=1), today + timedelta(days=rules.ahead_days_ever))
 
 
-def _open_on_day_of(wanted: Wanted, known: Known) -> list[Interval]:
+def _open_on_day_of(wanted: Wanted, known: Known) -> tuple[Interval, ...]:
     hours = wanted.definition.hours or known.rules.book.hours
     return open_intervals(local_day(wanted.slot.start, known.zone), hours, known.zone)
 
