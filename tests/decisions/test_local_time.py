@@ -107,7 +107,7 @@ def test_the_months_between_two_days_include_both(first: date, last: date, month
 
 def test_hours_are_those_of_the_weekday() -> None:
     hours = (Hours(weekday=2, opens="09:00", closes="12:00"), Hours(weekday=3, opens="14:00", closes="18:00"))
-    assert open_intervals(TUESDAY, hours, SHANGHAI) == [interval("2026-11-24 09:00", "2026-11-24 12:00")]
+    assert open_intervals(TUESDAY, hours, SHANGHAI) == (interval("2026-11-24 09:00", "2026-11-24 12:00"),)
 
 
 def test_hours_are_told_in_order() -> None:
