@@ -51,7 +51,7 @@ FOLDERS = [
     (r"linyue/postgres/migrations\.py", r"tests/migrations/test_migrations.py"),
     (r"linyue/postgres/(\w+)\.py", r"tests/postgres/test_\1.py"),
     (
-        r"linyue/(alternatives|health|identity|lasting|openapi|permissions|problems|scrape|sessions|web)\.py",
+        r"linyue/(alternatives|front|health|identity|lasting|openapi|permissions|problems|scrape|sessions|web)\.py",
         r"tests/http/test_\1.py",
     ),
     (r"linyue/(\w+)\.py", r"tests/processes/test_\1.py"),

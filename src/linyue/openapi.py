@@ -9,7 +9,7 @@ import msgspec
 from litestar import Request, Router
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin, SwaggerRenderPlugin
-from litestar.openapi.spec import Components, SecurityScheme, Tag
+from litestar.openapi.spec import Components, SecurityScheme, Server, Tag
 from litestar.static_files import create_static_files_router
 
 from linyue.examples import EXAMPLES
@@ -148,12 +148,12 @@ class Described(JsonRenderPlugin):
 class DocsPage(SwaggerRenderPlugin):
     """A page that reads the description and lets one try it."""
 
-    def __init__(self) -> None:
+    def __init__(self, root: str) -> None:
         super().__init__(
             path="/docs",
-            js_url=f"{ASSETS}/swagger-ui-bundle.js",
-            css_url=f"{ASSETS}/swagger-ui.css",
-            standalone_preset_js_url=f"{ASSETS}/swagger-ui-standalone-preset.js",
+            js_url=f"{root}{ASSETS}/swagger-ui-bundle.js",
+            css_url=f"{root}{ASSETS}/swagger-ui.css",
+            standalone_preset_js_url=f"{root}{ASSETS}/swagger-ui-standalone-preset.js",
             favicon="<link rel='icon' href='data:,'>",
         )
 
@@ -161,14 +161,15 @@ class DocsPage(SwaggerRenderPlugin):
         return super().render(request, completed(msgspec.json.decode(self.render_json(request, openapi_schema))))
 
 
-def config(version: str) -> OpenAPIConfig:
-    """What Litestar makes the description from."""
+def config(version: str, root: str = "") -> OpenAPIConfig:
+    """What Litestar makes the description from; `root` is the prefix that the API is found below."""
     return OpenAPIConfig(
         title="Linyue 邻约",
         version=version,
         description=DESCRIPTION,
         path="/schema",
-        render_plugins=[DocsPage(), Described()],
+        servers=[Server(url=root or "/")],
+        render_plugins=[DocsPage(root), Described()],
         tags=[Tag(name=name) for name in ("catalogue", "availability", "bookings", "rooms", "audit", "health")],
         components=Components(security_schemes={"token": SecurityScheme(type="http", scheme="bearer")}),
     )

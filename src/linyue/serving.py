@@ -47,7 +47,7 @@ def serve(
             crew or Crew(workers=settings.workers),
             server=EmbeddedServer(settings.data) if settings.embedded else None,
             prepare=prepare,
-            on_ready=on_ready,
+            on_ready=lambda url: on_ready(url + settings.prefix),
             buried=partial(counting.forget_gauges, settings.data),
         )
     finally:
@@ -80,6 +80,7 @@ def _environment(settings: Settings, databases: Databases) -> Mapping[str, str]:
         **counting.environment(settings.data),
         "LINYUE_VAULT_KEYS": ",".join(vault_keys(settings)),
         "LINYUE_SUBDISTRICT": settings.subdistrict,
+        "LINYUE_PREFIX": settings.prefix,
         "LINYUE_DEMO": str(settings.demo).lower(),
         "DATA": str(settings.data.absolute()),
     }

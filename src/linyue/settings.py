@@ -23,6 +23,7 @@ _NAMES = {
     "speed": "SPEED",
     "demo": "LINYUE_DEMO",
     "metrics_token": "LINYUE_METRICS_TOKEN",
+    "prefix": "LINYUE_PREFIX",
 }
 _SERVER = "the address of a PostgreSQL database: postgresql://user:password@host/database"
 # What a variable must be, where not every text will do.
@@ -37,6 +38,10 @@ _WANTED = {
     "CLOCK": "an instant with its offset, as 2026-12-01T08:00:00+08:00",
     "SPEED": "a number above 0 and at most 1000000",
     "LINYUE_DEMO": "true or false",
+    "LINYUE_PREFIX": (
+        "a path like /linyue, of lower-case letters, digits and hyphens,"
+        " whose first part is none of Linyue's own (/rooms, /api …)"
+    ),
     "LINYUE_METRICS_TOKEN": "16 or more printable characters without spaces",
 }
 # Their values never enter a message.
@@ -49,6 +54,12 @@ _SECRET = frozenset(
         "LINYUE_METRICS_TOKEN",
     }
 )
+
+# What Linyue's own paths begin with. Below `/api` a request for `/api/v1/rooms` would be one for `/v1/rooms`.
+OWN_PATHS = (
+    "api", "bookings", "desk", "enter", "health", "language", "leave", "me", "metrics", "rooms", "schema", "static",
+    "stations", "uses",
+)  # fmt: skip
 
 Address = Annotated[str, msgspec.Meta(pattern="^postgres(ql)?://")]
 FernetKey = Annotated[str, msgspec.Meta(pattern="^[A-Za-z0-9_-]{43}=$")]
@@ -86,6 +97,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=_NAMES):
 
     metrics_token: Annotated[str, msgspec.Meta(pattern="^[!-~]{16,}$")] | None = None
     """What a bearer must send to read /metrics; absent, only this machine itself may, and not through a proxy."""
+
+    prefix: Annotated[str, msgspec.Meta(pattern=f"^(/(?!({'|'.join(OWN_PATHS)})(/|$))[a-z0-9-]+(/[a-z0-9-]+)*)?$")] = ""
+    """Below what path of its host people find Linyue, where a proxy has other things beside it; absent, at the top."""
 
     demo: bool = False
     """Whether anyone may pick who to be; set by `linyue demo` for the processes that it starts."""

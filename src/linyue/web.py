@@ -23,6 +23,7 @@ from linyue.api import agenda, audit, availability, bookings, catalogue, closure
 from linyue.api.advice import Advice
 from linyue.api.answers import TheParts
 from linyue.clock import clock_of
+from linyue.front import Prefix
 from linyue.pages import site, trouble
 from linyue.permissions import Caller
 from linyue.postgres import external_databases
@@ -47,11 +48,16 @@ OpenParts = Callable[[], AbstractAsyncContextManager[Parts]]
 
 
 class App(Litestar):
-    """Answers HEAD as it would answer GET, without the body (RFC 9110, section 9.3.2)."""
+    """Answers HEAD as it would answer GET, without the body (RFC 9110, section 9.3.2), and below a prefix if it has one."""
+
+    prefix: Prefix | None = None
 
     async def __call__(
         self, scope: Scope | LifeSpanScope, receive: Receive | LifeSpanReceive, send: Send | LifeSpanSend
     ) -> None:
+        if self.prefix is not None and scope["type"] == "http":  # type: ignore[comparison-overlap]
+            scope = self.prefix.inwards(cast("HTTPScope", scope))
+            send = self.prefix.outwards(cast("Send", send))
         # By the name, as the server does not make it the enumeration's.
         if scope["type"] == "http" and scope["method"] == "HEAD":  # type: ignore[comparison-overlap,typeddict-item]
             scope, send = cast("HTTPScope", {**scope, "method": "GET"}), _without_body(cast("Send", send))
@@ -81,10 +87,12 @@ def create_app(settings: Settings | None = None, open_parts: OpenParts | None = 
         stores=StoreRegistry({"sessions": store}),
         csrf_config=_csrf(settings),
         before_send=[metrics.count_answer],
-        openapi_config=openapi.config(version("linyue")),
+        openapi_config=openapi.config(version("linyue"), settings.prefix),
+        state=State({"root": settings.prefix}),
         request_max_body_size=BODY_BYTES_MAX,
         logging_config=None,
     )
+    app.prefix = Prefix(settings.prefix) if settings.prefix else None
     permissions.check(app)
     queries.learn(app)
     return app

@@ -154,7 +154,7 @@ def page(
     """A template as an answer, with all that every page has."""
     url = request.url
     here = Place(url.path, address or (f"{url.path}?{url.query}" if url.query else url.path))
-    shown = {"here": here, "csrf_input": csrf_input(request), **context}
+    shown = {"here": here, "root": request.app.state["root"], "csrf_input": csrf_input(request), **context}
     text = environment(language).get_template(template).render(shown)
     sent = {**HEADERS, "Content-Language": TAGS[language], **(headers or {})}
     return Response(text, status_code=status, media_type=MediaType.HTML, headers=sent)
