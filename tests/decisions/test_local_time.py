@@ -1,5 +1,6 @@
 """A subdistrict's own days, hours and grid, on the days when its clocks jump too."""
 
+from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from zoneinfo import ZoneInfo
@@ -50,7 +51,7 @@ def interval(start: str, end: str, zone: ZoneInfo = SHANGHAI) -> Interval:
     return Interval(local(start, zone), local(end, zone))
 
 
-def on_the_wall(slots: list[Interval], zone: ZoneInfo) -> list[str]:
+def on_the_wall(slots: Iterable[Interval], zone: ZoneInfo) -> list[str]:
     return [f"{slot.start.astimezone(zone):%H:%M}-{slot.end.astimezone(zone):%H:%M}" for slot in slots]
 
 
