@@ -37,6 +37,8 @@ MIRRORS = {
     "linyue/postgres/roles.py": "tests/migrations/test_privileges.py",
     "linyue/shipped.py": "tests/test_wheel.py",
     "projections/questions.py": "tests/projections/test_projector.py",
+    "projections/read_model.py": "tests/projections/test_projector.py",
+    "projections/swap.py": "tests/projections/test_rebuild.py",
 }
 FOLDERS = [
     (r"booking/(transfer|verify)/\w+\.py", r"tests/log/test_\1.py"),

@@ -30,6 +30,8 @@ from linyue.processes import CannotServe
 from linyue.settings import Settings, SettingsInvalid, from_environment
 from linyue.shipped import catalogue_file
 from linyue.transfers import STREAM, Files, Moved, TransferRefused, export_all, import_all
+from projections.questions import NAMES
+from projections.rebuild import RebuildFault
 
 # Faults whose message is a sentence for whoever runs the command; anything else is a bug and shows where.
 FAULTS = (
@@ -38,6 +40,7 @@ FAULTS = (
     ClockMismatch,
     PersonUnknown,
     PostgresFault,
+    RebuildFault,
     SettingsInvalid,
     TransferRefused,
     gumei.LogInUse,
@@ -155,6 +158,26 @@ def token(
     click.echo(msgspec.json.encode(issued) if as_json else issued.token)
     if not as_json:
         screen.print(f"for the person {issued.person}")
+
+
+@main.command()
+@click.argument("names", nargs=-1, type=click.Choice(NAMES), metavar="[NAME]…")
+@click.option("--json", "as_json", is_flag=True, help="What was rebuilt, as JSON.")
+@data
+def rebuild(*, names: tuple[str, ...], as_json: bool, **options: str | None) -> None:
+    """Fill read models anew from the log: availability, agenda, due, history; all of them where none is named.
+
+    Each is filled beside the one that is read, and takes its place when it is level. Reads and writes go on all the
+    while. One that was stopped half-way leaves the one that is read as it was; started again, it begins anew.
+    """
+    log_to_stderr("rebuild")
+    with _faults_said(), _progress("Filling read models anew") as show:
+        rebuilt = errands.rebuild_all(_read(options), names, show)
+    if as_json:
+        click.echo(msgspec.json.encode(rebuilt))
+        return
+    for model in rebuilt:
+        click.echo(f"{model.name}: rebuilt in {model.seconds:.1f} s, and now at {model.position:,}")
 
 
 @main.command()

@@ -1,7 +1,8 @@
 """What the command line does beside serving: it reaches the database, does one thing, and ends."""
 
 import asyncio
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
 
@@ -17,6 +18,11 @@ from linyue.clock import clock_of
 from linyue.identity import Identity
 from linyue.postgres import Databases, engine, reached
 from linyue.settings import Settings, vault_keys
+from projections.projector import Follower
+from projections.questions import NAMES, QUESTIONS
+from projections.read_model import EventFailed, Question
+from projections.rebuild import CannotRebuild, rebuild
+from projections.rebuild import Progress as Filled
 
 
 class PersonUnknown(Exception):
@@ -39,6 +45,14 @@ class Newcomer(msgspec.Struct, frozen=True, kw_only=True):
     role: Role
     name: str
     stations: tuple[str, ...] = ()
+
+
+class Rebuilt(msgspec.Struct, frozen=True, kw_only=True):
+    """A read model that was filled anew and swapped in, and up to which position it has gone on since."""
+
+    name: str
+    position: int
+    seconds: float
 
 
 def migrate(settings: Settings) -> None:
@@ -76,6 +90,48 @@ async def _verify(
         return await proof_of(connection, settings.subdistrict, on_progress, checkpoint)
     finally:
         await connection.close()
+
+
+def rebuild_all(settings: Settings, names: Sequence[str], on_progress: Callable[[float], None]) -> list[Rebuilt]:
+    """Fill read models anew beside the live ones and swap them, one after the other; all of them where none is named.
+
+    `on_progress` takes the part that is done, from 0 to 1. Raises RebuildFault; what was swapped before it stays.
+    """
+    chosen = [question for question in QUESTIONS if question.name in (names or NAMES)]
+    with reached(settings) as databases:
+        return asyncio.run(_rebuild_all(settings, databases, chosen, on_progress))
+
+
+async def _rebuild_all(
+    settings: Settings, databases: Databases, questions: Sequence[Question], on_progress: Callable[[float], None]
+) -> list[Rebuilt]:
+    await postgres.check_revision(databases.app)
+    rebuilt: list[Rebuilt] = []
+    for question in questions:
+
+        def show(filled: Filled, before: int = len(rebuilt)) -> None:
+            on_progress((before + filled.done / max(filled.total, 1)) / len(questions))
+
+        rebuilt.append(await _rebuild(settings, databases, question, show))
+        on_progress(len(rebuilt) / len(questions))
+    return rebuilt
+
+
+async def _rebuild(
+    settings: Settings, databases: Databases, question: Question, on_progress: Callable[[Filled], None]
+) -> Rebuilt:
+    codec, began = wiring.codec_of(settings.subdistrict), time.monotonic()
+    projector = engine(databases.projector)
+    follower = Follower(projector, codec, question)
+    try:
+        await rebuild(projector, codec, question, question.name, on_progress)
+        # It was swapped in where the live one stood, which may be behind the log where no program runs.
+        position = await follower.catch_up()
+    except EventFailed as error:
+        raise CannotRebuild(f"{question.name} was rebuilt, and fails on an event after {follower.position}.") from error
+    finally:
+        await projector.dispose()
+    return Rebuilt(name=question.name, position=position, seconds=round(time.monotonic() - began, 2))
 
 
 def issue_token(settings: Settings, who: Newcomer | str, label: str, days: int | None) -> Issued:

@@ -12,7 +12,7 @@ from linyue.problems import database_is_away
 from linyue.scheduler import tick_age_seconds
 from linyue.wiring import TICK_FILE, Parts
 from projections.questions import NAMES
-from projections.reading import Status
+from projections.reading import NOT_BUILT, Status
 
 # A tick comes every five seconds; after a minute without one the close-outs stand still.
 TICK_AGE_SECONDS_MAX = 60.0
@@ -23,11 +23,15 @@ class Live(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ReadModel(msgspec.Struct, frozen=True, kw_only=True):
-    """How far a read model is; `error` says why it does not go on from there."""
+    """How far a read model is; `error` says why it does not go on from there.
+
+    `building`: how far the one is that is filled beside it and will take its place; null where there is none.
+    """
 
     name: str
     position: int
     error: str | None
+    building: int | None
 
 
 class Ready(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,7 +57,7 @@ async def live() -> Live:
 async def ready(request: Request[Any, Any, Any], parts: TheParts) -> Response[Ready]:
     """Whether the database answers, how far the read models are, what stops them, and the age of the last tick.
 
-    503 where the database is away, or a read model is not there.
+    503 where the database is away, or a read model is not there or in no shape to be read.
     """
     age = tick_age_seconds(parts.settings.data / TICK_FILE)
     try:
@@ -66,7 +70,7 @@ async def ready(request: Request[Any, Any, Any], parts: TheParts) -> Response[Re
             Ready(status="not_ready", database="away", head=None, read_models=[], tick_age_seconds=age),
             status_code=503,
         )
-    models = [ReadModel(name=s.question, position=s.position, error=s.error) for s in statuses]
+    models = [ReadModel(name=s.question, position=s.position, error=s.error, building=s.building) for s in statuses]
     status = _status(statuses, age)
     told = Ready(status=status, database="up", head=head, read_models=models, tick_age_seconds=age)
     return Response(told, status_code=503 if status == "not_ready" else 200)
@@ -78,7 +82,7 @@ async def _head(parts: Parts) -> int:
 
 
 def _status(statuses: list[Status], age: float | None) -> Literal["ready", "degraded", "not_ready"]:
-    if any(status.error == "not built" for status in statuses):
+    if any(status.error == NOT_BUILT for status in statuses):
         return "not_ready"
     late = age is not None and age > TICK_AGE_SECONDS_MAX
     return "degraded" if late or any(status.error for status in statuses) else "ready"

@@ -34,7 +34,7 @@ from linyue.scheduler import Scheduler, note_tick
 from linyue.settings import Settings, from_environment, vault_keys
 from projections import due
 from projections.projector import follow_all
-from projections.questions import QUESTIONS
+from projections.questions import QUESTIONS, SHAPES
 from projections.reading import Reader
 
 # Of each worker: readers of one page or answer at a time, beside the desk's own connection.
@@ -73,7 +73,7 @@ async def wire(settings: Settings, databases: Databases, clock: Clock) -> AsyncI
         watch = metrics.DeskWatch()
         desk = await stack.enter_async_context(desk_of(settings.subdistrict, databases, vault, clock.now, watch))
         await stack.enter_async_context(metrics.queue_of(desk))
-        reader = Reader(reading, settings.subdistrict)
+        reader = Reader(reading, settings.subdistrict, SHAPES)
         yield Parts(
             settings=settings,
             subdistrict=settings.subdistrict,
@@ -131,7 +131,8 @@ async def background() -> None:
     if databases is None:
         raise RuntimeError("the background process finds its database by LINYUE_DATABASE_URL, which its parent sets")
     clock = clock_of(settings.data)
-    projector = engine(databases.projector, pool_size=len(QUESTIONS) + 1, max_overflow=0)
+    # A follower each, and who wakes them; whoever rebuilds takes one more for the swap.
+    projector = engine(databases.projector, pool_size=len(QUESTIONS) + 1, max_overflow=len(QUESTIONS))
     try:
         async with (
             metrics.present("background"),

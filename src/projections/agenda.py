@@ -42,7 +42,7 @@ from booking.reservations.events import (
 from booking.reservations.standing import LIVE, Life, Standing
 from booking.reservations.states import life_after
 from booking.vault import text_id
-from projections.projector import Followed, Question
+from projections.read_model import Followed, Question
 from projections.reading import Snapshot
 
 NAME = "agenda"

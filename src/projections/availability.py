@@ -20,7 +20,7 @@ from booking.rules.events import RULES, HouseRules
 from booking.state import Kind
 from booking.takes import resource_day_tag, resource_tag
 from projections.grid import Board, Day, RoomUse, Slot, hours_of
-from projections.projector import Followed, Question
+from projections.read_model import Followed, Question
 from projections.reading import Snapshot
 
 __all__ = [
@@ -30,8 +30,9 @@ __all__ = [
 
 NAME = "availability"
 KINDS: tuple[type[Kind], ...] = (Subdistrict, Station, Space, Resource, Room, HouseRules, ResourceDay, PersonMonth)
-# A state of another shape than the kept one cannot be read, so its shape is part of the version.
-VERSION = "1 " + hashlib.sha256(msgspec.json.encode(msgspec.json.schema_components(KINDS), order="sorted")).hexdigest()
+VERSION = "1"
+# A state of another shape than the kept one cannot be read.
+HOLDS = hashlib.sha256(msgspec.json.encode(msgspec.json.schema_components(KINDS), order="sorted")).hexdigest()
 TABLES = MetaData(schema=NAME)
 
 states = Table(
@@ -333,4 +334,4 @@ def _decoded(kind: str, state: str) -> Kind:
     return _DECODERS[kind].decode(state)
 
 
-QUESTION = Question(name=NAME, version=VERSION, tables=TABLES, apply=apply)
+QUESTION = Question(name=NAME, version=VERSION, tables=TABLES, apply=apply, holds=HOLDS)

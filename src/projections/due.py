@@ -26,7 +26,7 @@ from booking.reservations.events import (
 )
 from booking.reservations.standing import Life, Standing
 from booking.reservations.states import life_after
-from projections.projector import Followed, Question
+from projections.read_model import Followed, Question
 from projections.reading import Snapshot
 
 NAME = "due"

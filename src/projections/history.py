@@ -27,7 +27,7 @@ from booking.codec import Envelope
 from booking.log import first_hash
 from booking.messages import Channel, Event, Role, unique
 from booking.reservations.events import BookingRescheduled
-from projections.projector import Followed, Question
+from projections.read_model import Followed, Question
 from projections.reading import Snapshot
 
 NAME = "history"

@@ -1,29 +1,20 @@
 """Follows a log for one read model: rows and checkpoint in one transaction, so that each event counts exactly once.
 
 A follower that fails on an event stops there alone, says so in its checkpoint and tries again; one that loses the
-database tries for ever. NOTIFY only wakes it: polling makes it correct.
+database tries for ever. NOTIFY only wakes it: polling makes it correct. Where its read model is not there, or is of
+another version or another log, it is rebuilt beside the one that is read.
 """
 
 import asyncio
-import hashlib
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass
-from typing import NamedTuple, cast
+from collections.abc import Iterable, Sequence
 
 import structlog
-from sqlalchemy import Dialect, MetaData, func, select, text, update
-from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
-from sqlalchemy.schema import CreateIndex, CreateTable
 
 from booking import log
-from booking.codec import Codec, UnknownEvent
-from booking.messages import Recorded
-from projections.reading import READ_MODEL, checkpoints
-
-READER = "linyue_app"
-"""The role that reads the read models."""
+from booking.codec import Codec
+from projections.read_model import AnotherLog, EventFailed, Gone, Place, Question, ReadModel, driver, next_rows
+from projections.rebuild import BeingRebuilt, CannotRebuild, RebuildFault, rebuild
 
 # A transaction of so many events takes 0.1 to 0.2 s, well within the second that a snapshot may be held.
 BATCH_MAX = 500
@@ -32,47 +23,14 @@ POLL_SECONDS = 1.0
 FAILED_SECONDS = (0.5, 1.0, 2.0, 5.0, 15.0, 30.0)
 LOST_SECONDS = (0.05, 0.2, 0.5, 1.0)
 LISTEN_AGAIN_SECONDS = 1.0
+# While another process rebuilds what this one is to follow.
+REBUILT_ELSEWHERE_SECONDS = 0.1
 
 logger = structlog.get_logger()
 
 
-class Followed(NamedTuple):
-    """An event on its way into a read model: decoded, and as the log keeps it."""
-
-    recorded: Recorded
-    data: bytes
-    hash: bytes
-
-
-@dataclass(frozen=True, kw_only=True)
-class Question:
-    """What a follower needs of a question: its name, which is its schema's, its tables, and what events change in them.
-
-    `version` names what stands in the tables. Nothing is migrated: other tables or another version are filled anew.
-    `apply` changes the rows by events, oldest first, in the connection's transaction.
-    """
-
-    name: str
-    version: str
-    tables: MetaData
-    apply: Callable[[AsyncConnection, str, Sequence[Followed]], Awaitable[None]]
-
-
-class EventFailed(Exception):
-    """A read model could not take in an event: its follower stands before it until the program is repaired."""
-
-
 class OtherVersion(Exception):
     """Another program's version of this read model has taken its place: start this program anew, or update it."""
-
-
-def version_of(question: Question, dialect: Dialect) -> str:
-    """Its version by name, and a digest of its tables, so that changed tables are another version."""
-    tables = question.tables.sorted_tables
-    ddl = [str(CreateTable(table).compile(dialect=dialect)) for table in tables]
-    ddl += sorted(str(CreateIndex(index).compile(dialect=dialect)) for table in tables for index in table.indexes)
-    digest = hashlib.sha256("\n".join(ddl).encode()).hexdigest()
-    return f"{question.version} {digest[:16]}"
 
 
 class Follower:
@@ -85,18 +43,22 @@ class Follower:
         self.name = question.name
         self.subdistrict = codec.subdistrict
         self.schema = schema or question.name
-        self.position = 0
         self.error: str | None = None
         self.woken = asyncio.Event()
         self._codec = codec
-        self._question = question
-        self._version = version_of(question, engine.dialect)
-        self._engine = engine.execution_options(
-            schema_translate_map={question.name: self.schema, READ_MODEL: self.schema}
-        )
+        self._model = ReadModel(question, codec, self.schema)
+        self._projector, self._engine = engine, self._model.on(engine)
+        self._place = Place(0, log.first_hash(codec.subdistrict))
         self._prepared = False
+        # A start rebuilds what another program has made, and nothing else does: two versions would take turns for ever.
+        self._may_rebuild = True
         self._limit = BATCH_MAX
         self._failures = 0
+
+    @property
+    def position(self) -> int:
+        """The position of the last event that it has taken in."""
+        return self._place.position
 
     async def run(self) -> None:
         """Follow until cancelled, whatever happens to the database or to an event."""
@@ -118,93 +80,68 @@ class Follower:
 
     async def step(self) -> bool:
         """Take in the next events, at most a batch of them; False where there were none."""
-        if not self._prepared:
-            await self._prepare()
-        async with self._engine.connect() as connection:
-            rows = await self._next_rows(connection)
-            if rows:
-                async with connection.begin():
-                    position = await self._take_in(connection, rows)
-                # Not before the commit has returned: where it failed, the next step finds out where the checkpoint is.
-                self.position, self.error = position, None
-                self._limit = min(BATCH_MAX, self._limit * 2)
+        try:
+            if not self._prepared:
+                await self._prepare()
+            async with self._engine.connect() as connection:
+                # Outside any transaction: an idle follower writes nothing.
+                rows = await next_rows(connection, self.subdistrict, self._place, self._limit)
+                if rows:
+                    await self._take_in(connection, rows)
+        except Gone:
+            # Swapped for one that was rebuilt: go on from where that one is.
+            self._prepared = False
+            return True
+        except AnotherLog as error:
+            await self._disown(error)
+            return True
         self._failures = 0
         return bool(rows)
 
-    async def _next_rows(self, connection: AsyncConnection) -> list[log.Row]:
-        """What the log has after the position, outside any transaction: an idle follower writes nothing."""
-        try:
-            return await log.follow(await driver(connection), self.subdistrict, self.position, self._limit)
-        except Exception:
-            # SQLAlchemy does not see what befalls its connection here, and must not hand it out again.
-            await connection.invalidate()
-            raise
-
-    async def _take_in(self, connection: AsyncConnection, rows: list[log.Row]) -> int:
-        """Apply these events; returns how far the read model is then."""
-        # The lock on the checkpoint: of two followers the second finds here what the first has done.
-        position = await self._lock_checkpoint(connection)
-        if position != self.position:
-            return position
-        last = await self._apply(connection, rows)
-        await connection.execute(
-            update(checkpoints)
-            .where(checkpoints.c.subdistrict == self.subdistrict)
-            .values(position=last.position, at=last.at, error=None)
-        )
-        return last.position
-
-    async def _apply(self, connection: AsyncConnection, rows: list[log.Row]) -> Recorded:
-        """Change the question's rows; returns the last event. Raises `EventFailed`, or what a lost database raises."""
-        try:
-            events = [Followed(self._codec.decode(row.data), row.data, row.hash) for row in rows]
-            await self._question.apply(connection, self.subdistrict, events)
-        except Exception as error:
-            if isinstance(error, OSError) or (isinstance(error, DBAPIError) and error.connection_invalidated):
-                raise
-            # No message that may hold a statement's parameters: readiness is for everybody to see.
-            why = f": {error}" if isinstance(error, UnknownEvent) else ""
-            raise EventFailed(type(error).__name__ + why) from error
-        return events[-1].recorded
-
-    async def _lock_checkpoint(self, connection: AsyncConnection) -> int:
-        asked = select(checkpoints.c.position, checkpoints.c.version)
-        found = await connection.execute(asked.where(checkpoints.c.subdistrict == self.subdistrict).with_for_update())
-        row = found.one_or_none()
-        if row is None or row.version != self._version:
-            raise OtherVersion(f"{self.schema}: {row.version if row else 'none'}")
-        return int(row.position)
+    async def _take_in(self, connection: AsyncConnection, rows: list[log.Row]) -> None:
+        async with connection.begin():
+            place = await self._model.take_in(connection, self.subdistrict, self._place, rows)
+        # Not before the commit has returned: where it failed, the next step finds out where the checkpoint is.
+        self._place, self.error = place, None
+        self._limit = min(BATCH_MAX, self._limit * 2)
 
     async def _prepare(self) -> None:
-        """Make the schema where it is missing or of another version; then go on from its checkpoint."""
+        """Go on from the read model's checkpoint, once there is one of this version and this log."""
+        if not await self._find():
+            await self._rebuild()
+        self._prepared, self._may_rebuild = True, False
+
+    async def _rebuild(self) -> None:
+        """Have it rebuilt, by this process or by the one that is at it already."""
+        logger.info("read_model_to_be_rebuilt", read_model=self.schema, version=self._model.version)
+        while not await self._find():
+            if not self._may_rebuild:
+                raise OtherVersion(self.schema)
+            try:
+                await rebuild(self._projector, self._codec, self._model.question, self.schema, unless_current=True)
+            except BeingRebuilt:
+                await asyncio.sleep(REBUILT_ELSEWHERE_SECONDS)
+            except CannotRebuild:
+                # It goes on from there where there was none to be read, and comes to stand before the event that fails.
+                if not await self._find():
+                    raise
+
+    async def _find(self) -> bool:
         async with self._engine.begin() as connection:
-            await connection.execute(select(func.pg_advisory_xact_lock(func.hashtext(f"read model {self.schema}"))))
-            if not await self._is_of_this_version(connection):
-                await self._make(connection)
-            first = insert(checkpoints).values(subdistrict=self.subdistrict, version=self._version, position=0)
-            await connection.execute(first.on_conflict_do_nothing())
-            self.position = await self._lock_checkpoint(connection)
-        # From here on another program's schema is left alone: only a start makes one anew.
-        self._prepared = True
+            if not await self._model.is_current(connection):
+                # One that was dropped is no other program's.
+                self._may_rebuild = self._may_rebuild or not await self._model.is_there(connection)
+                return False
+            await self._model.begin(connection, self.subdistrict)
+            self._place = await self._model.lock(connection, self.subdistrict)
+        return True
 
-    async def _is_of_this_version(self, connection: AsyncConnection) -> bool:
-        there = await connection.scalar(select(func.to_regclass(f"{self.schema}.checkpoints").is_not(None)))
-        if not there:
-            return False
-        versions = set(await connection.scalars(select(checkpoints.c.version)))
-        return versions == {self._version}
-
-    async def _make(self, connection: AsyncConnection) -> None:
-        logger.info("read_model_made_anew", read_model=self.schema, version=self._version)
-        for statement in (
-            f"DROP SCHEMA IF EXISTS {self.schema} CASCADE",
-            f"CREATE SCHEMA {self.schema}",
-            f"GRANT USAGE ON SCHEMA {self.schema} TO {READER}",
-            f"ALTER DEFAULT PRIVILEGES IN SCHEMA {self.schema} GRANT SELECT ON TABLES TO {READER}",
-        ):
-            await connection.execute(text(statement))
-        await connection.run_sync(checkpoints.metadata.create_all, checkfirst=False)
-        await connection.run_sync(self._question.tables.create_all, checkfirst=False)
+    async def _disown(self, error: AnotherLog) -> None:
+        """What it tells of has never happened: let nobody read it, and have it rebuilt."""
+        logger.error("read_model_of_another_log", read_model=self.schema, position=self.position, error=str(error))
+        async with self._engine.begin() as connection:
+            await self._model.disown(connection, self.subdistrict)
+        self._prepared, self._may_rebuild = False, True
 
     async def _failed(self, error: Exception) -> float:
         """Note what went wrong; returns after how many seconds to try again."""
@@ -212,12 +149,16 @@ class Follower:
             # By smaller and smaller batches it comes to stand right before the event that fails.
             self._limit //= 2
             return 0.0
-        if isinstance(error, EventFailed):
+        # Whatever became of the read model, or of its schema, is found out anew.
+        self._prepared = self._prepared and isinstance(error, EventFailed)
+        stopped = isinstance(error, EventFailed | RebuildFault)
+        if stopped:
             logger.error("follower_stopped", read_model=self.schema, position=self.position, exc_info=error)
-            await self._say_why(str(error))
         else:
             logger.warning("follower_waits", read_model=self.schema, position=self.position, error=repr(error))
-        pauses: Sequence[float] = FAILED_SECONDS if isinstance(error, EventFailed) else LOST_SECONDS
+        if stopped:
+            await self._say_why(str(error))
+        pauses: Sequence[float] = FAILED_SECONDS if stopped else LOST_SECONDS
         self._failures += 1
         return pauses[min(self._failures, len(pauses)) - 1]
 
@@ -225,11 +166,9 @@ class Follower:
         self.error = why
         try:
             async with self._engine.begin() as connection:
-                await connection.execute(
-                    update(checkpoints)
-                    .where(checkpoints.c.subdistrict == self.subdistrict, checkpoints.c.position == self.position)
-                    .values(error=why)
-                )
+                place = (await self._model.places(connection)).get(self.subdistrict)
+                if place and (place == self._place or not self._prepared):
+                    await self._model.say_why(connection, self.subdistrict, place.position, why)
         except Exception as failure:  # noqa: BLE001 - it was logged already, and is said at the next try
             logger.warning("follower_cannot_say_why", read_model=self.schema, error=repr(failure))
 
@@ -281,8 +220,3 @@ async def _listen(engine: AsyncEngine, followers: Sequence[Follower]) -> None:
         finally:
             # It listens for as long as it is open, so nobody else may get it from the pool.
             await connection.invalidate()
-
-
-async def driver(connection: AsyncConnection) -> log.Connection:
-    """asyncpg's own connection beneath SQLAlchemy's, for the log."""
-    return cast(log.Connection, (await connection.get_raw_connection()).driver_connection)

@@ -1,13 +1,13 @@
 """A read model's rows and its position, which agree, once it reflects what the caller has seen."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime
 from itertools import chain, repeat
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import TIMESTAMP, BigInteger, Column, MetaData, Row, Table, Text, select
+from sqlalchemy import TIMESTAMP, BigInteger, Column, LargeBinary, MetaData, Row, Table, Text, select, text
 from sqlalchemy.exc import DBAPIError, ProgrammingError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -19,19 +19,32 @@ checkpoints = Table(
     MetaData(schema=READ_MODEL),
     Column("subdistrict", Text(collation="C"), primary_key=True),
     Column("version", Text, nullable=False),
+    Column("shape", Text, nullable=False),
     Column("position", BigInteger, nullable=False),
+    Column("hash", LargeBinary, nullable=False),
     Column("at", TIMESTAMP(timezone=True)),
     Column("error", Text),
 )
-"""How far a read model is, in each: its version, the last event's position and instant, and why it does not go on."""
+"""How far a read model is, in each: its version and shape, the last event's position, hash and instant, and why it does
+not go on. The hash tells one log from another, the shape what can be read by the same statements."""
+
+Checkpoint = Row[tuple[Any, ...]]
+
+DISOWNED = "of another log"
+"""The version and shape of a read model that tells of events which are not in the log: nobody may read it."""
 
 WAIT_SECONDS = 2.0
 # A follower is there some 10 ms after the commit; the later tries are for one that has much to do.
 PAUSES_SECONDS = (0.005, 0.01, 0.02, 0.04)
 
 
+def next_schema(name: str) -> str:
+    """Where a read model is filled beside the one of this name, before it takes its place."""
+    return f"{name}_next"
+
+
 class NotBuilt(Exception):
-    """The read model is not there yet: the background process makes it when it starts; ask again in a moment."""
+    """The read model is not there yet, or in no shape to be read: the background process builds it; ask again soon."""
 
 
 class Snapshot(NamedTuple):
@@ -51,18 +64,30 @@ class Snapshot(NamedTuple):
 
 
 class Status(NamedTuple):
-    """How far a read model is. `error` says why it does not go on from there: the event after `position` fails."""
+    """How far a read model is. `error` says why it does not go on from there: the event after `position` fails.
+
+    `building`: how far the one is that is filled beside it, and will take its place; None where there is none.
+    """
 
     question: str
     position: int
     error: str | None
+    building: int | None = None
+
+
+NOT_BUILT = "not built"
+"""The error of a read model that nobody can read: it is not there, or in no shape that this program knows."""
 
 
 class Reader:
-    """Reads the read models of a subdistrict, in the role of the app."""
+    """Reads the read models of a subdistrict, in the role of the app.
 
-    def __init__(self, engine: AsyncEngine, subdistrict: str) -> None:
+    `shapes`: what this program can read, by the names of the questions; any shape of one that is not named.
+    """
+
+    def __init__(self, engine: AsyncEngine, subdistrict: str, shapes: Mapping[str, str] = {}) -> None:
         self.subdistrict = subdistrict
+        self._shapes = shapes
         # One snapshot for all statements, so that rows and position agree.
         self._engine = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
 
@@ -99,27 +124,44 @@ class Reader:
         raise NotBuilt(question)
 
     async def status(self, questions: Iterable[str]) -> list[Status]:
-        """How far each read model is, for readiness; one that is not there is at 0, with an error."""
-        return [await self._status(question) for question in questions]
-
-    async def _status(self, question: str) -> Status:
+        """How far each read model is, for readiness; one that cannot be read is at 0, with an error."""
         async with self._engine.connect() as connection:
-            row = await _checkpoint(connection, question, self.subdistrict)
-        return Status(question, row.position, row.error) if row else Status(question, 0, "not built")
+            schemas = set(await connection.scalars(text("SELECT nspname::text FROM pg_namespace")))
+        return [await self._status(question, schemas) for question in questions]
+
+    async def _status(self, question: str, schemas: set[str]) -> Status:
+        live = await self._checkpoint(question, question) if question in schemas else None
+        beside = next_schema(question)
+        coming = await self._checkpoint(question, beside) if beside in schemas else None
+        building = coming.position if coming else None
+        if live is None:
+            return Status(question, 0, NOT_BUILT, building)
+        return Status(question, live.position, live.error, building)
+
+    async def _checkpoint(self, question: str, schema: str) -> Checkpoint | None:
+        async with self._engine.connect() as connection:
+            row = await _checkpoint(connection, schema, self.subdistrict)
+        return row if row and self._can_read(question, row) else None
 
     async def _snapshot(self, connection: AsyncConnection, question: str) -> Snapshot | None:
         row = await _checkpoint(connection, question, self.subdistrict)
-        return Snapshot(connection, self.subdistrict, row.position, row.at) if row else None
+        if row is None or not self._can_read(question, row):
+            return None
+        return Snapshot(connection, self.subdistrict, row.position, row.at)
+
+    def _can_read(self, question: str, row: Checkpoint) -> bool:
+        shape: str = row.shape
+        return shape != DISOWNED and self._shapes.get(question, shape) == shape
 
 
 # The first statement of the transaction: the snapshot begins with it.
-async def _checkpoint(connection: AsyncConnection, question: str, subdistrict: str) -> Row[tuple[object, ...]] | None:
+async def _checkpoint(connection: AsyncConnection, schema: str, subdistrict: str) -> Checkpoint | None:
     try:
         found = await connection.execute(
             select(checkpoints).where(checkpoints.c.subdistrict == subdistrict),
-            execution_options={"schema_translate_map": {READ_MODEL: question}},
+            execution_options={"schema_translate_map": {READ_MODEL: schema}},
         )
     except ProgrammingError:
-        # No such table, or a schema that is just being made.
+        # No such table, or none of these columns, or a schema that is just being made.
         return None
     return found.one_or_none()

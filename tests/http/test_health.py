@@ -37,6 +37,18 @@ async def test_a_read_model_that_does_not_go_on_is_told(served: Served) -> None:
         await connection.close()
 
 
+async def test_a_read_model_that_is_filled_anew_beside_is_told(served: Served) -> None:
+    connection = await asyncpg.connect(served.database.superuser)
+    try:
+        await connection.execute("ALTER SCHEMA due RENAME TO due_next")
+        answer = await served.get(None, "/health/ready")
+        assert (answer.status_code, answer.json()["status"]) == (503, "not_ready")
+        (told,) = [model for model in answer.json()["read_models"] if model["name"] == "due"]
+        assert told == {"name": "due", "position": 0, "error": "not built", "building": answer.json()["head"]}
+    finally:
+        await connection.close()
+
+
 async def test_a_database_that_is_away_is_told(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     async def status(_: object) -> None:
         raise ConnectionRefusedError

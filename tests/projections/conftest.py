@@ -26,8 +26,9 @@ from booking.rules.events import RuleBook
 from booking.takes import Take
 from booking.vault import Vault
 from linyue.postgres import engine
-from projections.projector import Follower, Question
+from projections.projector import Follower
 from projections.questions import QUESTIONS
+from projections.read_model import Question
 from projections.reading import Reader
 
 ZONE = ZoneInfo("Asia/Shanghai")

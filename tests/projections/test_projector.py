@@ -21,8 +21,9 @@ from booking.places.decide import CloseRoom
 from booking.reservations.decide import CancelBooking, CheckIn
 from booking.reservations.events import BookingConfirmed
 from projections import due, projector
-from projections.projector import Followed, Follower, OtherVersion, Question, follow_all
+from projections.projector import Follower, OtherVersion, follow_all
 from projections.questions import QUESTIONS
+from projections.read_model import Followed, Question
 
 pytestmark = pytest.mark.asyncio
 
@@ -105,9 +106,9 @@ async def test_what_is_filled_from_nothing_equals_what_was_followed(town: Town) 
     await lived_in(town)
     for each, follower in zip(QUESTIONS, followed, strict=True):
         await follower.catch_up()
-        await town.follower(each, f"{each.name}_next").catch_up()
+        await town.follower(each, f"{each.name}_beside").catch_up()
         rows = await rows_of(town, each.tables, each.name)
-        assert rows == await rows_of(town, each.tables, f"{each.name}_next")
+        assert rows == await rows_of(town, each.tables, f"{each.name}_beside")
         assert all(rows.values())
 
 
@@ -125,13 +126,22 @@ async def test_a_crash_between_rows_and_checkpoint_leaves_no_trace(
         if applied in crashes:
             await connection.execute(CRASHES)
 
-    follower = town.follower(question(crash))
+    follower = await at_the_head(town, question(crash))
     follower._limit = 1
+    await lived_in(town)
+    applied = 0
     last = await head(town, database)
     async with running(follower):
         await until(lambda: at_position(follower, last))
     assert applied > len(crashes)
     assert await counted(town) == [1] * last
+
+
+async def at_the_head(town: Town, question_: Question) -> Follower:
+    """A follower that has taken in all that there is: its read model is built, and it goes on event by event."""
+    follower = town.follower(question_)
+    await follower.catch_up()
+    return follower
 
 
 async def at_position(follower: Follower, position: int) -> bool:
@@ -171,8 +181,9 @@ async def test_connections_killed_at_random_count_each_event_once(
 
 async def test_two_followers_of_a_question_count_each_event_once(town: Town, database: TestDatabase) -> None:
     """As in two installations on one database."""
-    first, second = town.follower(question()), town.follower(question())
+    first, second = await at_the_head(town, question()), await at_the_head(town, question())
     first._limit = second._limit = 1
+    await lived_in(town)
     await asyncio.gather(first.catch_up(), second.catch_up())
     last = await head(town, database)
     assert (first.position, second.position) == (last, last)
@@ -228,7 +239,7 @@ async def test_another_version_is_filled_anew_and_stops_the_older_program(town: 
     assert set(await counted(town)) == {1}
     await town.book(at(10))
     with pytest.raises(OtherVersion):
-        await older.step()
+        await older.catch_up()
     assert await newer.catch_up() == older.position + 1
 
 
