@@ -20,11 +20,11 @@ help: ## Show this help
 demo: .venv/.runtime ## Serve Gumei with a lived-in fortnight on http://127.0.0.1:8000 (PORT= DATA= CLOCK= SPEED=)
 	@exec $(BIN)/linyue demo
 
-test: .venv/.test browser ## Run all tests but the long ones
+test: .venv/.test browser nginx ## Run all tests but the long ones
 	$(BIN)/pytest -n $(PYTEST_WORKERS) --dist loadfile -m "not long and not serial"
 	$(BIN)/pytest -m "serial and not long"
 
-test-long: .venv/.test browser ## Run the long tests too (about half an hour)
+test-long: .venv/.test browser nginx ## Run the long tests too (about half an hour)
 	$(BIN)/pytest -n $(PYTEST_WORKERS) --dist loadfile -m "not serial"
 	$(BIN)/pytest -m serial
 
@@ -52,6 +52,9 @@ clean: ## Remove .venv, caches and builds; the data in .data stays
 browser: # Chromium and a Chinese font for the page tests
 	@scripts/browser.sh
 
+nginx: # For the tests of a path prefix behind it
+	@scripts/nginx.sh
+
 .venv/.runtime: requirements.txt pyproject.toml $(STALE)
 	@scripts/install.sh runtime
 
@@ -61,4 +64,4 @@ browser: # Chromium and a Chinese font for the page tests
 .venv/.bench: requirements-bench.txt pyproject.toml $(STALE)
 	@scripts/install.sh bench
 
-.PHONY: help demo test test-long check bench screenshots lock clean .venv browser stale
+.PHONY: help demo test test-long check bench screenshots lock clean .venv browser nginx stale

@@ -99,6 +99,9 @@ def _serve(duty: Duty, listen_fd: int) -> int:
         access_log=False,
         log_config=None,
         server_header=False,
+        # Who asks, and whether by TLS, is what a proxy on this machine says, and nobody else.
+        proxy_headers=True,
+        forwarded_allow_ips=os.environ.get("FORWARDED_ALLOW_IPS") or "127.0.0.1,::1",
         timeout_graceful_shutdown=max(1, round(duty.grace_seconds)),
     )
     server = _Server(config, app, duty.pulse_fd)

@@ -1,48 +1,20 @@
 """`linyue demo`, as who runs it sees it: two starts on one folder, and Ctrl-C."""
 
-import os
-import signal
-import subprocess
-import sys
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
-import msgspec
 import pytest
+from tests.processes.demos import running_demo
 from tests.promises.served import free_port
 
 pytestmark = [pytest.mark.serial, pytest.mark.timeout(300)]
-
-READY_SECONDS_MAX = 120.0
-STOP_SECONDS_MAX = 60.0
-
-
-@contextmanager
-def _demo(data: Path, port: int) -> Iterator[dict[str, Any]]:
-    """A running demo; stopped by what Ctrl-C sends, of which nothing may be left."""
-    environment = {**os.environ, "DATA": str(data), "PORT": str(port), "WORKERS": "1"}
-    with (data.parent / "demo.log").open("ab") as log:
-        demo = subprocess.Popen([sys.executable, "-m", "linyue.cli", "demo"], env=environment, stdout=log, stderr=log)
-    try:
-        until = time.monotonic() + READY_SECONDS_MAX
-        while not (data / "demo.json").exists():
-            assert demo.poll() is None, (data.parent / "demo.log").read_text(encoding="utf-8")[-3000:]
-            assert time.monotonic() < until
-            time.sleep(0.05)
-        yield msgspec.json.decode((data / "demo.json").read_bytes())
-    finally:
-        demo.send_signal(signal.SIGINT)
-        assert demo.wait(STOP_SECONDS_MAX) == 0
 
 
 def test_a_second_start_goes_on_with_the_same_data(tmp_path: Path) -> None:
     """The same tokens open the same log, with what was booked in between; and Ctrl-C leaves nothing behind."""
     data, port = tmp_path / "data", free_port()
-    with _demo(data, port) as told:
+    with running_demo(data, port) as told:
         assert set(told["tokens"]) == {"resident", "resident2", "volunteer", "staff", "auditor", "admin"}
         first = _position(told)
         assert first > 500
@@ -50,7 +22,7 @@ def test_a_second_start_goes_on_with_the_same_data(tmp_path: Path) -> None:
     assert not _in_use(data)
     with pytest.raises(httpx.ConnectError):
         httpx.get(told["url"])
-    with _demo(data, port) as again:
+    with running_demo(data, port) as again:
         assert again == told
         assert _position(again) >= first
         me = httpx.get(f"{again['url']}/api/v1/me/bookings", headers=_as(again["tokens"]["resident"]))
