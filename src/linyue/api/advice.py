@@ -1,7 +1,6 @@
 """What is told beside a refusal: what was asked for, and what could be had instead. Advice, no part of the decision."""
 
 import asyncio
-import time
 from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
@@ -22,8 +21,10 @@ from projections import agenda, availability
 from projections.agenda import Item
 from projections.grid import Board
 
-# Advice is worth no longer wait than this, and stays good for so long while many ask for the same.
-ADVICE_SECONDS = 1.0
+# Advice is worth no longer wait than this.
+WAIT_SECONDS = 1.0
+# Many ask for the same at once; for so long, by the clock that slots are judged by, one look serves them all.
+GOOD = timedelta(seconds=1)
 ADVICE_MAX = 1_000
 
 # Whoever has no bookings left, or a booking that is over, could have no other slot either.
@@ -81,7 +82,7 @@ class Advice:
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
-        self._known: dict[Asked, tuple[float, asyncio.Task[Instead]]] = {}
+        self._known: dict[Asked, tuple[datetime, asyncio.Task[Instead]]] = {}
 
     async def instead_of(self, asked: Asked, reasons: Collection[Reason], position: int) -> Instead:
         """The nearest slots that would be had, free at a position not before `position`.
@@ -92,7 +93,7 @@ class Advice:
         if none_left and asked.use:
             return Instead(asked, [], position)
         try:
-            async with asyncio.timeout(ADVICE_SECONDS):
+            async with asyncio.timeout(WAIT_SECONDS):
                 found = await self._look(asked, position)
         except Exception as error:  # noqa: BLE001 - the refusal stands in the log, and its answer waits for no advice
             log.warning("no_alternatives", error=repr(error))
@@ -100,21 +101,21 @@ class Advice:
         return found._replace(alternatives=[]) if none_left else found
 
     async def _look(self, asked: Asked, position: int) -> Instead:
-        since, task = self._known.get(asked, (0.0, None))
-        if task is not None and time.monotonic() - since < ADVICE_SECONDS:
-            known = await asyncio.shield(task)
-            if known.position >= position:
+        now = self._parts.now()
+        if asked in self._known:
+            since, task = self._known[asked]
+            if abs(now - since) < GOOD and (known := await asyncio.shield(task)).position >= position:
                 return known
         if len(self._known) >= ADVICE_MAX:
             self._known.clear()
-        task = asyncio.create_task(self._find(asked, position))
+        task = asyncio.create_task(self._find(asked, position, now))
         task.add_done_callback(_heard)
-        self._known[asked] = time.monotonic(), task
+        self._known[asked] = now, task
         return await asyncio.shield(task)
 
-    async def _find(self, asked: Asked, position: int) -> Instead:
+    async def _find(self, asked: Asked, position: int, now: datetime) -> Instead:
         async with self._parts.reader.of(availability.NAME, position) as snapshot:
-            now, zone = self._parts.now(), await self._parts.lasting.zone()
+            zone = await self._parts.lasting.zone()
             day = local_day(asked.slot.start, zone)
             last = day + timedelta(days=DAYS_AFTER)
             same_room = await availability.board(snapshot, day, last, now, room=asked.room)
