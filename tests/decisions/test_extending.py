@@ -233,7 +233,8 @@ def test_the_close_out_has_nothing_left_to_record() -> None:
 def test_before_it_has_begun_there_is_nothing_to_end() -> None:
     early = given(*GUMEI, TABLE, happened(IN_USE, at=local(f"{TODAY} 13:50")))
     end(early, f"{TODAY} 13:55").then_refused_for(Reason(rule="not_started", possible_from=TABLE.start))
-    end(early, f"{TODAY} 14:00").then_kinds(BookingEnded)
+    end(early, f"{TODAY} 14:00").then_refused("not_started")
+    end(early, f"{TODAY} 14:01").then_kinds(BookingEnded)
 
 
 @pytest.mark.parametrize(

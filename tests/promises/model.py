@@ -4,7 +4,7 @@ It shares nothing with the deciders. Times are seconds since midnight of the fir
 daylight saving time, so a local day has 86,400 of them.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 MINUTE, HOUR, DAY = 60, 3_600, 86_400
 OPENS, CLOSES = 9 * HOUR, 21 * HOUR
@@ -28,6 +28,22 @@ class Room:
     buffer: int = 0
 
 
+@dataclass(frozen=True)
+class Place:
+    """What somebody wants: so many units of a room's use, from one second to another."""
+
+    room: str
+    use: str
+    units: int
+    start: int
+    end: int
+
+    def is_within(self, other: "Place") -> bool:
+        """No more of the same use, and at no other time."""
+        same = (self.room, self.use) == (other.room, other.use)
+        return same and self.units <= other.units and other.start <= self.start and self.end <= other.end
+
+
 @dataclass
 class Booking:
     id: str
@@ -45,6 +61,9 @@ class Booking:
     ended: int | None = None
     ended_as: str = ""
     recorded: bool = False
+
+    def place(self) -> "Place":
+        return Place(self.room, self.use, self.units, self.start, self.end)
 
     def due(self) -> tuple[int, str] | None:
         if self.ended is not None:
@@ -84,9 +103,11 @@ class Model:
     last_at: int = 0
     quota: int = 3
     lead: int = 30 * MINUTE
+    longest: int = 3 * HOUR
+    version: int = 1
     bookings: dict[str, Booking] = field(default_factory=dict)
     closures: list[tuple[str, int, int | None, bool]] = field(default_factory=list)
-    refused: dict[object, tuple[int, frozenset[str]]] = field(default_factory=dict)
+    refused: dict[object, tuple[int, int, frozenset[str]]] = field(default_factory=dict)
     events: int = 0
 
     @property
@@ -100,12 +121,12 @@ class Model:
             self.last_at = self.now
 
     def refuse(self, request: object, rules: frozenset[str]) -> None:
-        """A refusal is written once an hour for the same request and rules."""
+        """A refusal is written once an hour for the same request, by the same rules of the same version."""
         before = self.refused.get(request)
-        if before and before[1] == rules and self.now - before[0] < HOUR:
+        if before and before[1:] == (self.version, rules) and self.now - before[0] < HOUR:
             return
         self.wrote(1)
-        self.refused[request] = self.now, rules
+        self.refused[request] = self.now, self.version, rules
 
     def closed_at(self, room: str, second: int) -> bool:
         closed = False
@@ -114,9 +135,9 @@ class Model:
                 closed = is_closed
         return closed
 
-    def taken(self, resource: str, start: int, end: int) -> int:
+    def taken(self, resource: str, start: int, end: int, but: Booking | None = None) -> int:
         """The most that is held at one instant: holds begin and end at whole minutes or at a recorded second."""
-        holding = [b for b in self.bookings.values() if b.takes.get(resource)]
+        holding = [b for b in self.bookings.values() if b.takes.get(resource) and b is not but]
         instants = {start, *(b.made for b in holding), *(b.start for b in holding)}
         return max(
             sum(b.takes[resource] for b in holding if b.holds(second, self.now))
@@ -124,58 +145,90 @@ class Model:
             if start <= second < end
         )
 
-    def open_of(self, person: str) -> int:
-        return sum(b.person == person and b.standing(self.now) in LIVE for b in self.bookings.values())
+    def open_of(self, person: str, but: Booking | None = None) -> int:
+        mine = (b for b in self.bookings.values() if b.person == person and b is not but)
+        return sum(b.standing(self.now) in LIVE for b in mine)
 
-    def broken(self, room: str, use: str, units: int, start: int, end: int, person: str) -> frozenset[str]:
-        """Every rule that says no to a request, by what the house rules say in words."""
-        definition, held_until = self.rooms[room].uses[use], end + self.rooms[room].buffer
+    def broken(self, place: Place, person: str, of: Booking | None = None) -> frozenset[str]:
+        """Every rule that says no to a request, or to a booking that is to be moved there."""
+        keeps_start = of is not None and place.start == of.start and place.end > self.now
+        rules = set(self.broken_by(place, place.end + self.rooms[place.room].buffer, of))
+        if self.open_of(person, of) >= self.quota:
+            rules.add("quota_reached")
+        if not keeps_start:
+            says_no = {
+                "in_the_past": place.start <= self.now,
+                "too_soon": 0 < place.start - self.now < self.lead,
+                "too_far_ahead": self.now < (place.start // DAY - 14) * DAY + 8 * HOUR,
+            }
+            rules |= {rule for rule, no in says_no.items() if no}
+        return frozenset(rules)
+
+    def broken_by(self, place: Place, held_until: int, of: Booking | None) -> frozenset[str]:
+        """What the room says of a slot, whoever has it and since whenever; what has passed of a booking is its own."""
+        use, start, end = self.rooms[place.room].uses[place.use], place.start, place.end
+        held_from = max(start, self.now) if of is not None and start == of.start and end > self.now else start
         opens, closes = start // DAY * DAY + OPENS, start // DAY * DAY + CLOSES
         open_then = opens <= start and end <= closes
-        off_grid = (start - opens) % definition.slot or (end - opens) % definition.slot
-        taken = {resource: self.taken(resource, start, held_until) for resource in definition.takes}
+        taken = {resource: self.taken(resource, held_from, held_until, of) for resource in use.takes}
+        most = min([use.units, *(self.capacity[r] // each for r, each in use.takes.items())])
         says_no = {
-            "in_the_past": start <= self.now,
-            "too_soon": 0 < start - self.now < self.lead,
-            "too_far_ahead": self.now < (start // DAY - 14) * DAY + 8 * HOUR,
-            "room_closed": any(self.closed_at(room, second) for second in range(start, end, 15 * MINUTE)),
+            "room_closed": any(self.closed_at(place.room, second) for second in range(start, end, 15 * MINUTE)),
             "outside_hours": not open_then,
-            "off_grid": open_then and off_grid,
-            "too_long": end - start > 3 * HOUR,
-            "too_many_units": units
-            > min([definition.units, *(self.capacity[r] // each for r, each in definition.takes.items())]),
+            "off_grid": open_then and bool((start - opens) % use.slot or (end - opens) % use.slot),
+            "too_long": end - start > self.longest,
+            "too_many_units": place.units > most,
             "slot_taken": any(
-                taken[r] and taken[r] + each * units > self.capacity[r] for r, each in definition.takes.items()
+                taken[r] and taken[r] + each * place.units > self.capacity[r] for r, each in use.takes.items()
             ),
-            "quota_reached": self.open_of(person) >= self.quota,
         }
         return frozenset(rule for rule, no in says_no.items() if no)
 
-    def free(self, room: str, use: str, start: int, end: int, person: str = "") -> int:
+    def awaits(self, place: Place, of: Booking) -> bool:
+        """Whether somebody must look at a booking again when it is moved there."""
+        approved = of.confirmed is not None and place.is_within(of.place())
+        return self.rooms[place.room].uses[place.use].approval and not approved
+
+    def free(self, place: Place, person: str = "") -> int:
         """How many units could be had in a slot right now."""
         units = 0
-        while not self.broken(room, use, units + 1, start, end, person):
+        while not self.broken(replace(place, units=units + 1), person):
             units += 1
         return units
 
-    def make(self, id_: str, room: str, use: str, units: int, start: int, end: int, person: str) -> Booking:
-        definition = self.rooms[room].uses[use]
+    def make(self, id_: str, place: Place, person: str) -> Booking:
+        use = self.rooms[place.room].uses[place.use]
         booking = Booking(
             id=id_,
-            room=room,
-            use=use,
-            units=units,
-            start=start,
-            end=end,
-            held_until=end + self.rooms[room].buffer,
-            takes={resource: each * units for resource, each in definition.takes.items()},
+            room=place.room,
+            use=place.use,
+            units=place.units,
+            start=place.start,
+            end=place.end,
+            held_until=place.end + self.rooms[place.room].buffer,
+            takes={resource: each * place.units for resource, each in use.takes.items()},
             person=person,
             made=self.now,
-            confirmed=None if definition.approval else self.now,
+            confirmed=None if use.approval else self.now,
         )
         self.bookings[id_] = booking
         self.wrote(1)
         return booking
+
+    def move(self, booking: Booking, place: Place) -> None:
+        """It begins anew there."""
+        awaits = self.awaits(place, booking)
+        self.make(booking.id, place, booking.person).confirmed = None if awaits else self.now
+
+    def extend(self, booking: Booking, end: int) -> None:
+        booking.end, booking.held_until = end, end + self.rooms[booking.room].buffer
+        self.wrote(1)
+
+    def end_early(self, booking: Booking) -> None:
+        """The buffer moves along, and there is nothing left to record."""
+        booking.held_until += self.now - booking.end
+        booking.end, booking.recorded = self.now, True
+        self.wrote(1)
 
     def overlapping(self, room: str, start: int, end: int | None) -> set[str]:
         return {

@@ -138,7 +138,8 @@ def objection(
         case "extend":
             return wrong_state(standing, "confirmed", "checked_in")
         case "end":
-            if standing == "checked_in" and now < start:
+            # At the very start too: no booking is of no length.
+            if standing == "checked_in" and now <= start:
                 return Reason(rule="not_started", possible_from=start)
             return wrong_state(standing, "checked_in")
 

@@ -27,6 +27,7 @@ from booking.reservations.slots import (
     said_of,
     tags_of_days,
     tags_of_quota,
+    use_of,
 )
 from booking.reservations.standing import Life
 from booking.reservations.states import Booking
@@ -37,7 +38,8 @@ from booking.state import State
 class RescheduleBooking(Command, frozen=True, kw_only=True):
     """Have a booking at another time, in another room, for another use or in another number: all of it or nothing.
 
-    What is None stays as it was. Another use is named together with its room.
+    What is None stays as it was; the use becomes the only one of a room that does not have the old one. Another use is
+    named together with its room.
     """
 
     booking: Id
@@ -72,7 +74,7 @@ def tags(command: Move, state: State, now: datetime) -> Iterable[str]:
     made = state.at(Booking, tag).made if state.has(tag) else None
     if made is None:
         return
-    to = _to(command, made)
+    to = _to(command, made, state)
     yield room_tag(to.room)
     if not is_slot(to.start, to.end):
         return
@@ -92,7 +94,7 @@ def move(ask: Ask, command: Move, state: State, now: datetime) -> Decision:
         return Denied(code="not_found", what="booking")
     if not ask.asker.may_touch(person=made.person, station=made.station):
         return Denied(code="forbidden", what="booking")
-    to = _to(command, made)
+    to = _to(command, made, state)
     if denied := _not_valid(command, made, to):
         return denied
     asked, own = _ASKED[type(command)], ask.asker.scope == "own"
@@ -121,7 +123,7 @@ def move(ask: Ask, command: Move, state: State, now: datetime) -> Decision:
 _ASKED: dict[type[Move], Asked] = {RescheduleBooking: "reschedule", ExtendBooking: "extend"}
 
 
-def _to(command: Move, made: Slot) -> WantedSlot:
+def _to(command: Move, made: Slot, state: State) -> WantedSlot:
     """What is wanted in full: what the command does not say is as it was."""
     match command:
         case ExtendBooking():
@@ -129,12 +131,22 @@ def _to(command: Move, made: Slot) -> WantedSlot:
         case RescheduleBooking():
             return WantedSlot(
                 room=command.room or made.room,
-                use=command.use or made.use,
+                use=command.use or _use_in(command.room, made, state),
                 units=command.units or made.units,
                 start=command.start,
                 end=command.end,
                 attendees=command.attendees or made.attendees,
             )
+
+
+def _use_in(room: str | None, made: Slot, state: State) -> str:
+    """What a booking is for in another room, where that is not said."""
+    known = room is not None and state.has(room_tag(room))
+    definition = state.at(Room, room_tag(room)).definition if room and known else None
+    if definition is None or definition.use_named(made.use):
+        return made.use
+    only = use_of(definition, None)
+    return only.use if only else made.use
 
 
 def _as_it_is(made: Slot) -> WantedSlot:
@@ -149,7 +161,7 @@ def _not_valid(command: Move, made: Slot, to: WantedSlot) -> Denied | None:
         return Denied(code="not_valid", what="end")
     if not is_slot(to.start, to.end):
         return Denied(code="not_valid", what="end")
-    if isinstance(command, RescheduleBooking) and command.room is None and to.use != made.use:
+    if isinstance(command, RescheduleBooking) and command.room is None and command.use not in (None, made.use):
         return Denied(code="not_valid", what="room")
     return None
 

@@ -100,8 +100,7 @@ class ResourceDay(msgspec.Struct, frozen=True, kw_only=True):
                 return ResourceDay(holds=_with(self.holds, slot.booking, hold if tag in slot.held_tags() else None))
             case Touching() as touching if touching.booking in self.holds:
                 hold = _touched(self.holds[touching.booking], touching, recorded)
-                over = hold.life.ended_as is not None or hold.held_until <= recorded.at
-                return ResourceDay(holds=_with(self.holds, touching.booking, None if over else hold))
+                return ResourceDay(holds=_with(self.holds, touching.booking, None if hold.life.ended_as else hold))
         return self
 
 

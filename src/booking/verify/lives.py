@@ -77,7 +77,7 @@ class Life(msgspec.Struct, kw_only=True):
                 self.checked_in_at = event.at
             case "BookingCancelled":
                 self.ended_at = event.at
-            case "BookingEnded" if self.checked_in_at is not None and self.start <= event.at:
+            case "BookingEnded" if self.checked_in_at is not None and self.start < event.at:
                 return self._end(event)
             case _:
                 return f"{event.type} of a booking that {self._stands()}"
