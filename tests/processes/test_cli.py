@@ -12,6 +12,7 @@ from click.testing import CliRunner, Result
 
 from linyue.cli import main
 from linyue.postgres import Databases
+from projections.questions import NAMES
 
 KEY = "A" * 43 + "="
 
@@ -26,7 +27,7 @@ def linyue(database: Databases | None, *arguments: str, **environment: str) -> R
 
 def test_help_names_every_command() -> None:
     shown = linyue(None, "--help").output
-    assert all(f" {command} " in shown for command in ("serve", "demo", "migrate", "verify", "token"))
+    assert all(f" {command} " in shown for command in ("serve", "demo", "migrate", "verify", "token", "rebuild"))
 
 
 def test_a_setting_that_cannot_be_used_is_one_sentence() -> None:
@@ -76,6 +77,22 @@ def test_verify_finds_what_a_checkpoint_shows_to_be_missing(database: Databases)
 
 def test_a_checkpoint_that_is_none_is_a_wrong_use() -> None:
     assert linyue(None, "verify", "--checkpoint", "yesterday").exit_code == 2
+
+
+def test_rebuild_says_what_it_rebuilt_and_where_that_is_now(database: Databases) -> None:
+    said = linyue(database, "rebuild", "due", "agenda")
+    assert said.exit_code == 0
+    assert [line.split(" rebuilt in ")[0] for line in said.stdout.splitlines()] == ["agenda:", "due:"]
+    assert said.stdout.endswith("and now at 0\n")
+
+
+def test_rebuild_without_a_name_is_all_of_them(database: Databases) -> None:
+    told = msgspec.json.decode(linyue(database, "rebuild", "--json").stdout)
+    assert [(model["name"], model["position"]) for model in told] == [(name, 0) for name in NAMES]
+
+
+def test_a_read_model_that_there_is_not_is_a_wrong_use() -> None:
+    assert linyue(None, "rebuild", "weather").exit_code == 2
 
 
 def test_migrate_may_be_run_as_often_as_one_likes(database: Databases) -> None:
