@@ -21,7 +21,6 @@ from booking.messages import (
     Recorded,
     Refusal,
     RefusedBody,
-    not_valid,
     unique,
 )
 from booking.rules.events import HouseRules
@@ -100,9 +99,9 @@ class Batch:
         return answer
 
     def _answer(self, ask: Ask) -> Answer:
-        field = not_valid(ask.command)
-        if field is not None:
-            return Answer(outcome=Outcome.DENIED, body=_body(Denied(code="not_valid", what=field)), position=self._head)
+        if ask.fault is not None:
+            denied = Denied(code="not_valid", what=ask.fault)
+            return Answer(outcome=Outcome.DENIED, body=_body(denied), position=self._head)
         decision = self._subjects.decide(ask, self._state, self._now)
         if isinstance(decision, Denied):
             return Answer(outcome=Outcome.DENIED, body=_body(decision), position=self._head)
@@ -153,7 +152,7 @@ class Batch:
 
     def _refused(self, ask: Ask, refusal: Refusal) -> Answer:
         """Write the refusal, or count it where the same was refused for the same reasons within the hour."""
-        sameness = ask.sameness()
+        sameness = ask.sameness
         before = self._refusals.get(sameness)
         version = self._subjects.rules_in_force(self._state).version
         refused = RefusedBody(reasons=refusal.reasons, rules_version=version)

@@ -17,7 +17,8 @@ import structlog
 from booking import answers, log
 from booking.batch import Batch, Spoilt, Subjects, Writes
 from booking.codec import Codec
-from booking.messages import Answer, Ask, Recorded, derived_id, not_valid
+from booking.memory import Memory
+from booking.messages import Answer, Ask, Recorded, derived_id
 from booking.state import NotRead, State, TagRange
 from booking.vault import Vault
 from booking.watch import Unwatched, Watch
@@ -60,10 +61,12 @@ class Waiting:
     In a batch it is `decided` until that is known to be undone; one that failed with others is decided `alone`.
     """
 
-    __slots__ = ("alone", "answer", "ask", "decided", "tries")
+    __slots__ = ("alone", "answer", "ask", "decided", "sameness", "tries")
 
     def __init__(self, ask: Ask) -> None:
         self.ask = ask
+        # Worked out before its turn, so that nobody waits for it under the lock.
+        self.sameness = ask.sameness if ask.fault is None else None
         self.answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self.decided = False
         self.alone = False
@@ -91,7 +94,8 @@ class Waiting:
 class Desk:
     """The one way into a subdistrict's log, for one process; any number of processes may have one.
 
-    `connect` opens a connection with the log's `WRITER_SETTINGS`; `clock` is the time in UTC.
+    `connect` opens a connection with the log's `WRITER_SETTINGS`; `clock` is the time in UTC. A `memory` is this
+    desk's alone.
     """
 
     def __init__(
@@ -103,11 +107,13 @@ class Desk:
         clock: Callable[[], datetime],
         *,
         watch: Watch | None = None,
+        memory: Memory | None = None,
     ) -> None:
         self.subdistrict = codec.subdistrict
         self._subjects = subjects
         self._codec = codec
         self._vault = vault
+        self._memory = Memory(codec) if memory is None else memory
         self._writer = Writer(codec.subdistrict, connect)
         self._clock = clock
         self._watch = watch or Unwatched()
@@ -258,13 +264,14 @@ class Desk:
         connection = await self._writer.begin()
         head = await log.head(connection, self.subdistrict)
         now = self._now(head)
-        state = State()
+        state = await self._memory.lend(connection, head)
         kept, refusals = await self._read(connection, batch, state, now)
         decisions = Batch(self._subjects, self._codec, state, head.position, now, kept=kept, refusals=refusals)
         answered, early = self._decide(batch, decisions)
         after = await self._write(connection, head, decisions.writes, now)
         if not await self._writer.commit(connection, after):
             return False
+        self._memory.keep(state, after or head)
         for waiting, answer in answered:
             waiting.tell(answer)
         self._put_back(early)
@@ -288,12 +295,12 @@ class Desk:
         """What the batch's commands need to have read, under the lock: tags in two rounds, answers, refusals."""
         keys = {(w.ask.asker.id, w.ask.key) for w in batch if w.ask.key is not None}
         kept = await answers.known(connection, self.subdistrict, sorted(keys))
-        samenesses = {w.ask.sameness() for w in batch if not_valid(w.ask.command) is None}
+        samenesses = {w.sameness for w in batch if w.sameness is not None}
         refusals = await answers.known_refusals(connection, self.subdistrict, list(samenesses))
         decoded: dict[int, Recorded] = {}
         for _ in range(ROUNDS_MAX):
             asked = {tag for w in batch if not w.told for tag in self._tags(w, state, now)}
-            tags = sorted(tag for tag in asked if isinstance(tag, str) and not state.has(tag))
+            tags = sorted(tag for tag in asked if isinstance(tag, str) and not state.asked(tag) and not state.has(tag))
             ranges = sorted(tag for tag in asked if isinstance(tag, TagRange) and not state.has_range(tag))
             if not tags and not ranges:
                 break

@@ -8,6 +8,7 @@ import hmac
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from enum import IntEnum
+from functools import cached_property
 from typing import Annotated, ClassVar, Literal, NamedTuple
 
 import msgspec
@@ -166,7 +167,7 @@ class SealedText(msgspec.Struct, frozen=True, kw_only=True):
         return hmac.new(self.key, self.text.encode(), hashlib.sha256).hexdigest()
 
 
-class Ask(msgspec.Struct, frozen=True, kw_only=True):
+class Ask(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """One command as somebody asks it.
 
     `id` is unique to this asking; ids of what it makes are derived from it. `key` and `fingerprint` are those of an
@@ -188,6 +189,12 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
         text = self.texts.get(kind)
         return text.digest() if text else None
 
+    @cached_property
+    def fault(self) -> str | None:
+        """The first field of the command that breaks its own bounds; None where none does."""
+        return not_valid(self.command)
+
+    @cached_property
     def sameness(self) -> bytes:
         """Equal for the same command of the same asker, whatever its id, key and texts: repeats are told by it."""
         plain = [self.asker.id, type(self.command).__name__, self.command]

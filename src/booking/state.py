@@ -1,5 +1,6 @@
 """What is known while a batch is decided: the events of each tag that was read, and the states they make."""
 
+from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple, Protocol, Self, TypeVar, cast
 
@@ -34,17 +35,33 @@ class NotRead(LookupError):
     """A decider looked at a tag that it did not name among its tags; name it there."""
 
 
+class _Known:
+    """What is known of one tag: all its events, oldest first, and the states that were asked of them."""
+
+    __slots__ = ("events", "states")
+
+    def __init__(self, events: Iterable[Recorded] = ()) -> None:
+        self.events = list(events)
+        self.states: dict[type[Kind], Kind] = {}
+
+
 class State:
     """One state for each tag that was read. A tag that was read and has no event is an empty state."""
 
     def __init__(self) -> None:
-        self._events: dict[str, list[Recorded]] = {}
+        # In the order in which they were last asked for.
+        self._tags: OrderedDict[str, _Known] = OrderedDict()
         self._ranges: set[TagRange] = set()
-        self._states: dict[str, dict[type[Kind], Kind]] = {}
+        self._size = 0
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """The tags that are known by name; what was asked for longest ago comes first."""
+        return tuple(self._tags)
 
     def has(self, tag: str) -> bool:
         """Whether this tag was read, by name or within a range."""
-        return tag in self._events or any(tag in range_ for range_ in self._ranges)
+        return tag in self._tags or (bool(self._ranges) and any(tag in range_ for range_ in self._ranges))
 
     def has_range(self, range_: TagRange) -> bool:
         """Whether this very range was read."""
@@ -52,21 +69,22 @@ class State:
 
     def at(self, kind: type[K], tag: str) -> K:
         """The state that the tag's events make. Raises `NotRead` for a tag that nobody read."""
-        known = self._states.get(tag, {}).get(kind)
+        known = self._tags.get(tag) or self._within_a_range(tag)
         if known is None:
-            if not self.has(tag):
-                raise NotRead(tag)
-            known = kind()
-            for recorded in self._events.get(tag, ()):
-                known = known.evolve(recorded, tag)
-            self._states.setdefault(tag, {})[kind] = known
-        return cast(K, known)
+            raise NotRead(tag)
+        state = known.states.get(kind)
+        if state is None:
+            state = kind()
+            for recorded in known.events:
+                state = state.evolve(recorded, tag)
+            known.states[kind] = state
+        return cast(K, state)
 
     def within(self, kind: type[K], range_: TagRange) -> Iterator[tuple[str, K]]:
         """The states of every tag in the range that has events, in the order of the tags."""
         if range_ not in self._ranges:
             raise NotRead(f"{range_.first} to {range_.last}")
-        for tag in sorted(tag for tag in self._events if tag in range_):
+        for tag in sorted(tag for tag, known in self._tags.items() if tag in range_ and known.events):
             yield tag, self.at(kind, tag)
 
     def add(self, tags: Iterable[str], ranges: Iterable[TagRange], found: Mapping[str, list[Recorded]]) -> None:
@@ -75,15 +93,47 @@ class State:
         A tag that was asked for and not found has no events. What is known already stays: the lock was held since.
         """
         for tag in tags:
-            self._events.setdefault(tag, list(found.get(tag, ())))
+            self._learn(tag, found.get(tag, ()))
         for tag, events in found.items():
-            self._events.setdefault(tag, events)
+            self._learn(tag, events)
         self._ranges.update(ranges)
 
     def evolve(self, recorded: Recorded, tags: Iterable[str]) -> None:
         """Move on by an event that was just decided, in each of its tags that was read."""
-        for tag in filter(self.has, tags):
-            self._events.setdefault(tag, []).append(recorded)
-            states = self._states.get(tag, {})
-            for kind, known in states.items():
-                states[kind] = known.evolve(recorded, tag)
+        for tag in tags:
+            known = self._tags.get(tag) or self._within_a_range(tag)
+            if known is None:
+                continue
+            known.events.append(recorded)
+            self._size += 1
+            for kind, state in known.states.items():
+                known.states[kind] = state.evolve(recorded, tag)
+
+    def asked(self, tag: str) -> bool:
+        """Whether this tag is known by name; if so, it is what was asked for last."""
+        if tag not in self._tags:
+            return False
+        self._tags.move_to_end(tag)
+        return True
+
+    def forget(self, size_max: int) -> None:
+        """Keep at most so many events, counted once for each tag and one for the tag itself.
+
+        What was not asked for longest goes first. Of a range its tags with events are kept, each by its name: that the
+        others have none is not.
+        """
+        self._ranges.clear()
+        while self._size > size_max:
+            _, known = self._tags.popitem(last=False)
+            self._size -= 1 + len(known.events)
+
+    def _learn(self, tag: str, events: Iterable[Recorded]) -> _Known:
+        known = self._tags.get(tag)
+        if known is None:
+            known = self._tags[tag] = _Known(events)
+            self._size += 1 + len(known.events)
+        return known
+
+    def _within_a_range(self, tag: str) -> _Known | None:
+        """A tag without events, of which a range that was read says so."""
+        return self._learn(tag, ()) if self._ranges and any(tag in range_ for range_ in self._ranges) else None

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from datetime import datetime
 
-from booking.messages import Ask, Command, Decision, Event, Recorded, not_valid
+from booking.messages import Ask, Command, Decision, Event, Recorded
 from booking.places import decide as places
 from booking.places import events as places_events
 from booking.reservations import decide as reservations
@@ -27,7 +27,7 @@ def tags(ask: Ask, state: State, now: datetime) -> Iterable[str | TagRange]:
 
     Nothing for a command that is not valid: the bounds of its fields bound the number of its tags too.
     """
-    if not_valid(ask.command) is not None:
+    if ask.fault is not None:
         return
     for subject in SUBJECTS:
         yield from subject.tags(ask, state, now)

@@ -49,7 +49,7 @@ def batch_for(
 ) -> Batch:
     """A batch that has read what these commands name; `known` are refusals by the id of the ask that repeats them."""
     log = given(*before)
-    refusals = {one.sameness(): known[one.id] for one in asks if one.id in known}
+    refusals = {one.sameness: known[one.id] for one in asks if one.id in known}
     return Batch(subjects, CODEC, log.state_for_all(asks, now), len(log.log), now, kept=kept, refusals=refusals)
 
 

@@ -65,7 +65,7 @@ def test_an_ask_without_a_text_has_no_digest_of_it() -> None:
 
 def test_a_command_asked_again_is_the_same_whatever_its_id_key_and_texts() -> None:
     again = ask("other", key="k", fingerprint=b"f", texts={"purpose": SealedText(text="t", key=b"k")}, cause="tick")
-    assert ask().sameness() == again.sameness()
+    assert ask().sameness == again.sameness
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ def test_a_command_asked_again_is_the_same_whatever_its_id_key_and_texts() -> No
     ids=["another asker", "other units", "another slot"],
 )
 def test_a_command_that_differs_is_not_the_same(other: Ask) -> None:
-    assert ask().sameness() != other.sameness()
+    assert ask().sameness != other.sameness
 
 
 def test_tags_are_named_once_in_the_order_of_their_first_appearance() -> None:

@@ -86,6 +86,18 @@ def test_what_is_not_said_stays_as_it_was() -> None:
     given(*GUMEI, before).when(command, by=LIN).then(moved(before, to))
 
 
+def test_in_a_room_with_one_use_that_one_is_meant() -> None:
+    """Whoever has a table and names only the kitchen wants to bake."""
+    to = wish("kitchen")
+    command = RescheduleBooking(booking="b1", room=to.room, start=to.start, end=to.end)
+    given(*GUMEI, TABLE).when(command, by=LIN, now=local(f"{TODAY} 08:00")).then(moved(TABLE, to))
+
+
+def test_in_a_room_with_several_it_is_named() -> None:
+    command = RescheduleBooking(booking="b1", room="hall", start=TABLE.start, end=TABLE.end)
+    given(*GUMEI, TABLE).when(command, by=LIN, now=local(f"{TODAY} 08:00")).then_denied("not_found", "use")
+
+
 def test_what_changes_nothing_makes_no_event() -> None:
     """Whoever asks twice is told twice how it stands."""
     decided = reschedule(given(*GUMEI, TABLE), wish()).then()
@@ -322,7 +334,7 @@ def test_what_names_only_the_booking_reads_it_first_and_then_all_that_it_needs()
     command = RescheduleBooking(booking="b1", start=local("2026-12-02 13:00"), end=local("2026-12-02 14:00"))
     ask, log = Ask(id="ask", command=command, asker=LIN), given(*GUMEI, night)
     state = log.state_for(ask, NOW)
-    read = {tag for tag in state._events if not tag.startswith(("subdistrict", "rules"))}
+    read = {tag for tag in state.tags if not tag.startswith(("subdistrict", "rules"))}
     assert read == {
         "booking:b1", "room:kitchen", "resource:kitchen", "resource:kitchen:2026-12-02", "resource:kitchen:2026-12-03",
         "person:lin:2026-11", "person:lin:2026-12",
