@@ -119,7 +119,7 @@ class Advice:
             day = local_day(asked.slot.start, zone)
             last = day + timedelta(days=DAYS_AFTER)
             same_room = await availability.board(snapshot, day, last, now, room=asked.room)
-            known = msgspec.structs.replace(asked, use=asked.use or only_use(same_room, asked.room))
+            known = msgspec.structs.replace(asked, use=use_meant(same_room, asked))
             if snapshot.position < position or not known.use:
                 return Instead(known, [], position)
             # To go on elsewhere is one more booking, which the quota must have room for.
@@ -190,7 +190,9 @@ def _of_reschedule(command: RescheduleBooking, item: Item) -> Asked:
     )
 
 
-def only_use(board: Board, room: str) -> str:
-    """The use that a request without one means; empty where there is more than one, or no such room."""
-    definition = board.rooms[room].definition if room in board.rooms else None
-    return definition.uses[0].use if definition and len(definition.uses) == 1 else ""
+def use_meant(board: Board, asked: Asked) -> str:
+    """The use that was judged: the one asked for, or where the room does not have that, its only one; else empty."""
+    definition = board.rooms[asked.room].definition if asked.room in board.rooms else None
+    if definition is None or definition.use_named(asked.use):
+        return asked.use
+    return definition.uses[0].use if len(definition.uses) == 1 else ""
