@@ -20,19 +20,20 @@ help: ## Show this help
 demo: .venv/.runtime ## Serve Gumei with a lived-in fortnight on http://127.0.0.1:8000 (PORT= DATA= CLOCK= SPEED=)
 	@exec $(BIN)/linyue demo
 
-test: .venv/.test browser nginx ## Run all tests but the long ones
+test: .venv/.test browser host ## Run all tests but the long ones
 	$(BIN)/pytest -n $(PYTEST_WORKERS) --dist loadfile -m "not long and not serial"
 	$(BIN)/pytest -m "serial and not long"
 
-test-long: .venv/.test browser nginx ## Run the long tests too (about half an hour)
+test-long: .venv/.test browser host ## Run the long tests too (about half an hour)
 	$(BIN)/pytest -n $(PYTEST_WORKERS) --dist loadfile -m "not serial"
 	$(BIN)/pytest -m serial
 
-check: .venv/.test ## Lint, formatting, types and the import contracts, in under a minute
+check: .venv/.test ## Lint, formatting, types, import contracts and the compose file, in under a minute
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
 
 bench: .venv/.bench ## Measure against what stands beside it, in about ten minutes (ONLY=desk QUICK=1 KEEP=1)
 	@$(BIN)/python -m bench $(ONLY) $(if $(QUICK),--quick) $(if $(KEEP),--keep)
@@ -52,8 +53,8 @@ clean: ## Remove .venv, caches and builds; the data in .data stays
 browser: # Chromium and a Chinese font for the page tests
 	@scripts/browser.sh
 
-nginx: # For the tests of a path prefix behind it
-	@scripts/nginx.sh
+host: # nginx and systemd-analyze, for the tests of what stands around Linyue
+	@scripts/host.sh
 
 .venv/.runtime: requirements.txt pyproject.toml $(STALE)
 	@scripts/install.sh runtime
@@ -64,4 +65,4 @@ nginx: # For the tests of a path prefix behind it
 .venv/.bench: requirements-bench.txt pyproject.toml $(STALE)
 	@scripts/install.sh bench
 
-.PHONY: help demo test test-long check bench screenshots lock clean .venv browser nginx stale
+.PHONY: help demo test test-long check bench screenshots lock clean .venv browser host stale

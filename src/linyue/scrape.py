@@ -59,7 +59,7 @@ async def metrics(request: Request[Any, Any, Any], parts: TheParts) -> Response[
     """Prometheus' text format, for whoever may read it: see `_let_in`."""
     _let_in(request, parts.settings.metrics_token)
     now = await _now(parts)
-    body = await asyncio.to_thread(_text, now)
+    body = await asyncio.to_thread(exposed, now)
     return Response(body, headers={"Content-Type": CONTENT_TYPE_LATEST, "Cache-Control": "no-store"})
 
 
@@ -113,7 +113,8 @@ def _since(written: bytes, now: datetime) -> timedelta:
     return max(now - msgspec.json.decode(written, type=_Written).at, timedelta())
 
 
-def _text(now: Now) -> bytes:
+def exposed(now: Now) -> bytes:
+    """All of it, as Prometheus reads it. Reads a file for each kind and process."""
     registry = CollectorRegistry()
     if FOLDER_SETTING in os.environ:
         MultiProcessCollector(registry)  # type: ignore[no-untyped-call]

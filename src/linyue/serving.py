@@ -11,6 +11,7 @@ from linyue.clock import Clock, remember, start_clock
 from linyue.postgres import Databases, EmbeddedServer, external_databases
 from linyue.processes import Crew
 from linyue.settings import Settings, vault_keys
+from linyue.supervisor import supervisor
 
 Fill = Callable[[Databases], Awaitable[None]]
 
@@ -31,6 +32,7 @@ def serve(
     Raises PostgresFault, ClockMismatch, SettingsInvalid or CannotServe, each with a sentence that says what to do.
     """
     clocks: list[Clock] = []
+    tell = supervisor()
 
     def prepare(own: Databases | None) -> Mapping[str, str]:
         databases = own or external_databases(settings)
@@ -40,6 +42,10 @@ def serve(
         clocks.append(asyncio.run(_prepare(settings, databases, fill)))
         return _environment(settings, databases)
 
+    def ready(url: str) -> None:
+        on_ready(url + settings.prefix)
+        tell("READY=1")
+
     try:
         return processes.serve(
             settings.host,
@@ -47,7 +53,7 @@ def serve(
             crew or Crew(workers=settings.workers),
             server=EmbeddedServer(settings.data) if settings.embedded else None,
             prepare=prepare,
-            on_ready=lambda url: on_ready(url + settings.prefix),
+            on_ready=ready,
             buried=partial(counting.forget_gauges, settings.data),
         )
     finally:
