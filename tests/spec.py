@@ -61,10 +61,16 @@ class Given:
         self.log = [_recorded(position, one) for position, one in enumerate(told, 1)]
 
     def when(
-        self, command: Command, *, by: Asker = SYSTEM, now: datetime = NOW, texts: dict[str, SealedText] | None = None
+        self,
+        command: Command,
+        *,
+        by: Asker = SYSTEM,
+        now: datetime = NOW,
+        texts: dict[str, SealedText] | None = None,
+        id_: str = "ask",
     ) -> "Decided":
-        """Decide a command; its id is "ask"."""
-        ask = Ask(id="ask", command=command, asker=by, texts=texts or {})
+        """Decide a command under an id of its own."""
+        ask = Ask(id=id_, command=command, asker=by, texts=texts or {})
         batch = Batch(subjects, CODEC, self.state_for(ask, now), len(self.log), now)
         answer = batch.decide(ask)
         return Decided(self.log, answer, [CODEC.decode(entry.data) for entry in batch.writes.entries])

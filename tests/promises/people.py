@@ -133,9 +133,9 @@ class People(System):
         now = self.model.now
         if known.standing(now) not in ("awaiting_approval", "confirmed"):
             return frozenset({"wrong_state"})
-        if to == known.place() and (by_staff or now < known.start):
+        if to == known.place():
             return frozenset()
-        rules = set(self.model.broken(to, known.person, known)) if to != known.place() else set()
+        rules = set(self.model.broken(to, known.person, known))
         if not by_staff and now >= known.start:
             rules.add("already_started")
         if self.model.awaits(to, known) and to.start == known.start <= now:
