@@ -20,7 +20,7 @@ TimeOfDay = Annotated[str, msgspec.Meta(pattern=r"^([01]\d|2[0-3]):[0-5]\d$|^24:
 """A local time of day as HH:MM; 24:00 is the end of the day."""
 
 
-class Interval(msgspec.Struct, frozen=True, order=True):
+class Interval(msgspec.Struct, frozen=True, order=True, gc=False):
     """From `start` up to but not including `end`."""
 
     start: datetime
@@ -91,6 +91,7 @@ def months_of(days: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(day[:7] for day in days))
 
 
+@lru_cache(maxsize=REMEMBERED)
 def months_between(first: date, last: date) -> tuple[str, ...]:
     """Every month (YYYY-MM) from one day's to another's, both included."""
     count = (last.year - first.year) * 12 + last.month - first.month + 1

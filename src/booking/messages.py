@@ -40,8 +40,11 @@ class Reason(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     bookings: tuple[str, ...] = ()
 
 
-class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A fact that was decided. Holds codes and figures, no name, number or free text of a person."""
+class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """A fact that was decided. Holds codes and figures, no name, number or free text of a person.
+
+    `gc=False` here and in what is made of events: a desk keeps many, and nothing frozen can lie in a circle.
+    """
 
     version: ClassVar[int] = 1
 
@@ -201,7 +204,7 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         return hashlib.sha256(msgspec.json.encode(plain, order="sorted")).digest()
 
 
-class Recorded(msgspec.Struct, frozen=True, kw_only=True):
+class Recorded(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """An event with all that its envelope says. `rules` is the position of the rules event it was decided under."""
 
     position: int
@@ -246,6 +249,7 @@ class RefusedBody(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 
 
 _SYMBOLS = "0123456789abcdefghjkmnpqrstvwxyz"
+_PAIRS = tuple(low + high for high in _SYMBOLS for low in _SYMBOLS)
 ID_LENGTH = 20
 CODE_LENGTH = 8
 
@@ -256,7 +260,7 @@ def derived_id(command: str, n: int = 0) -> str:
     In Crockford's base 32, which has no i, l, o or u (https://www.crockford.com/base32.html).
     """
     number = int.from_bytes(hashlib.sha256(f"{command}/{n}".encode()).digest(), "big")
-    return "".join(_SYMBOLS[(number >> 5 * i) & 31] for i in range(ID_LENGTH))
+    return "".join([_PAIRS[(number >> 10 * i) & 1023] for i in range(ID_LENGTH // 2)])
 
 
 def code_of(booking: str) -> str:

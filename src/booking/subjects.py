@@ -28,9 +28,8 @@ def tags(ask: Ask, state: State, now: datetime) -> Iterable[str | TagRange]:
     Nothing for a command that is not valid: the bounds of its fields bound the number of its tags too.
     """
     if ask.fault is not None:
-        return
-    for subject in SUBJECTS:
-        yield from subject.tags(ask, state, now)
+        return ()
+    return [tag for subject in SUBJECTS for tag in subject.tags(ask, state, now)]
 
 
 def decide(ask: Ask, state: State, now: datetime) -> Decision:

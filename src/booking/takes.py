@@ -23,7 +23,7 @@ def resource_days(resource: str, first: str, last: str | None) -> TagRange:
     )
 
 
-class Take(msgspec.Struct, frozen=True, kw_only=True):
+class Take(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """So many units of a resource."""
 
     resource: Slug

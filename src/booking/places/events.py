@@ -251,6 +251,8 @@ class Room(msgspec.Struct, frozen=True, kw_only=True):
 
     def closed_within(self, interval: Interval) -> datetime | None:
         """The first instant of the interval at which the room is closed; None where all of it is open."""
+        if not self.closures:
+            return None
         return next((at for at in self._changes(interval.start) if at < interval.end and self.is_closed(at)), None)
 
     def opens_after(self, instant: datetime) -> datetime | None:

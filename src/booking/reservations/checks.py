@@ -88,12 +88,15 @@ def free_units(wanted: Wanted, known: Known, now: datetime) -> int:
 
 def taken(resource: str, held: Interval, known: Known, now: datetime) -> int:
     """The most that live bookings take of a resource at one instant of the interval."""
+    # Most of a day lies before or after: nothing holds before its start or beyond `held_until`.
     holds = {
         booking: hold
         for day in days_touched(held, known.zone)
         for booking, hold in known.days[resource_day_tag(resource, day)].holds.items()
-        if booking != known.leaving_out
+        if hold.life.start < held.end and held.start < hold.held_until and booking != known.leaving_out
     }
+    if not holds:
+        return 0
     intervals = ((hold.interval(now), hold.units_of(resource)) for hold in holds.values())
     return peak(((interval, units) for interval, units in intervals if interval), held)
 

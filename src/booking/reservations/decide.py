@@ -52,15 +52,14 @@ def tags(ask: Ask, state: State, now: datetime) -> Iterable[str | TagRange]:
     """What must have been read: first the room or the booking, then what the use takes on the days in question."""
     match ask.command:
         case RequestBooking() as command:
-            yield from requesting.tags(command, state, now)
+            return requesting.tags(command, state, now)
         case RescheduleBooking() | ExtendBooking() as command:
-            yield from moving.tags(command, state, now)
+            return moving.tags(command, state, now)
         case ApproveBooking() | RejectBooking() | CancelBooking() | CheckIn() | EndBooking() as command:
-            yield from changing.tags(command, state)
+            return changing.tags(command, state)
         case CloseOut(booking=booking):
-            yield booking_tag(booking)
-        case _:
-            yield from following.tags(ask, state, now)
+            return (booking_tag(booking),)
+    return following.tags(ask, state, now)
 
 
 def decide(ask: Ask, state: State, now: datetime) -> Decision:

@@ -74,6 +74,10 @@ class SlotEvent(Event, frozen=True, kw_only=True, omit_defaults=True):
             *(person_month_tag(self.person, month) for month in months_of(self.days)),
         )
 
+    def enters(self, tag: str) -> bool:
+        """Whether one of the event's tags is that of what it holds from here on, and not of what it left alone."""
+        return True
+
     def life(self, at: datetime) -> Life:
         """The life that a booking has from here on, where this was recorded at `at`."""
         raise NotImplementedError(type(self).__name__)
@@ -135,6 +139,9 @@ class BookingRescheduled(SlotEvent, frozen=True, kw_only=True, omit_defaults=Tru
                 *(person_month_tag(self.person, month) for month in months_of(left.days)),
             )
         )
+
+    def enters(self, tag: str) -> bool:
+        return tag in self.held_tags()
 
     def life(self, at: datetime) -> Life:
         return self._life(at, None if self.awaits else at, self.checked_in_at)

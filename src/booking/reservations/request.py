@@ -38,16 +38,14 @@ class RequestBooking(Command, frozen=True, kw_only=True):
 
 def tags(command: RequestBooking, state: State, now: datetime) -> Iterable[str]:
     """First the room, then what the use takes on the days in question."""
-    yield room_tag(command.room)
-    if not state.has(room_tag(command.room)):
-        return
-    definition = state.at(Room, room_tag(command.room)).definition
+    room = room_tag(command.room)
+    definition = state.at(Room, room).definition if state.has(room) else None
     use = use_of(definition, command.use) if definition else None
     if definition is None or use is None or not is_slot(command.start, command.end):
-        return
+        return (room,)
     held = Interval(command.start, command.end + timedelta(minutes=definition.buffer_minutes))
-    yield from tags_of_days((take.resource for take in use.takes), held, state)
-    yield from tags_of_quota(command.person, state, now)
+    days = tags_of_days((take.resource for take in use.takes), held, state)
+    return (room, *days, *tags_of_quota(command.person, state, now))
 
 
 def request(ask: Ask, command: RequestBooking, state: State, now: datetime) -> Decision:

@@ -76,14 +76,16 @@ def zone_of(state: State) -> ZoneInfo:
 def tags_of_days(resources: Iterable[str], held: Interval, state: State) -> Iterable[str]:
     """The resources, and each of their days in the time that is held."""
     days = days_touched(held, zone_of(state))
-    for resource in resources:
-        yield resource_tag(resource)
-        yield from (resource_day_tag(resource, day) for day in days)
+    return [
+        tag
+        for resource in resources
+        for tag in (resource_tag(resource), *(resource_day_tag(resource, d) for d in days))
+    ]
 
 
 def tags_of_quota(person: str, state: State, now: datetime) -> Iterable[str]:
     """The months in which the person's open bookings can lie."""
-    return (person_month_tag(person, month) for month in _quota_months(person, state, now))
+    return [person_month_tag(person, month) for month in _quota_months(person, state, now)]
 
 
 def known_of(

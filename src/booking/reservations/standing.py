@@ -11,7 +11,7 @@ Standing = Literal[
 LIVE: frozenset[Standing] = frozenset({"awaiting_approval", "confirmed", "checked_in"})
 
 
-class Life(msgspec.Struct, frozen=True, kw_only=True):
+class Life(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The instants (UTC) of a booking's life, from which its standing at any `now` follows."""
 
     start: datetime

@@ -60,7 +60,7 @@ def _ended(made: Slot | None, ended: BookingEnded, recorded: Recorded) -> Slot |
     return msgspec.structs.replace(made, end=recorded.at, held_until=ended.held_until) if made else None
 
 
-class Hold(msgspec.Struct, frozen=True, kw_only=True):
+class Hold(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What a booking takes of resources, from its start to the end of the room's buffer, while its life lets it."""
 
     booking: str
@@ -84,7 +84,7 @@ class Hold(msgspec.Struct, frozen=True, kw_only=True):
         return Interval(start, min(end, self.held_until)) if start < end else None
 
 
-class ResourceDay(msgspec.Struct, frozen=True, kw_only=True):
+class ResourceDay(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What is held of a resource on one local day, by booking.
 
     One that was cancelled or rejected holds nothing from that instant on, and no decision is made for an earlier one:
@@ -97,7 +97,7 @@ class ResourceDay(msgspec.Struct, frozen=True, kw_only=True):
         match recorded.event:
             case SlotEvent() as slot:
                 hold = _hold_of(slot, slot.life(recorded.at))
-                return ResourceDay(holds=_with(self.holds, slot.booking, hold if tag in slot.held_tags() else None))
+                return ResourceDay(holds=_with(self.holds, slot.booking, hold if slot.enters(tag) else None))
             case Touching() as touching if touching.booking in self.holds:
                 hold = _touched(self.holds[touching.booking], touching, recorded)
                 return ResourceDay(holds=_with(self.holds, touching.booking, None if hold.life.ended_as else hold))
@@ -124,7 +124,7 @@ def _touched(hold: Hold, touching: Touching, recorded: Recorded) -> Hold:
     return msgspec.structs.replace(hold, held_until=held_until, life=life_after(hold.life, recorded))
 
 
-class PersonMonth(msgspec.Struct, frozen=True, kw_only=True):
+class PersonMonth(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The lives of a person's bookings with slots in one local month, by booking; without those that were ended."""
 
     lives: Mapping[str, Life] = {}
@@ -132,7 +132,7 @@ class PersonMonth(msgspec.Struct, frozen=True, kw_only=True):
     def evolve(self, recorded: Recorded, tag: str) -> "PersonMonth":
         match recorded.event:
             case SlotEvent() as slot:
-                life = slot.life(recorded.at) if tag in slot.held_tags() else None
+                life = slot.life(recorded.at) if slot.enters(tag) else None
                 return PersonMonth(lives=_with(self.lives, slot.booking, life))
             case Touching() as touching if touching.booking in self.lives:
                 moved = life_after(self.lives[touching.booking], recorded)
