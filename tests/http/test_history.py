@@ -36,6 +36,33 @@ async def test_a_bookings_life_is_told_oldest_first(served: Served) -> None:
     assert answer["next"] is None
 
 
+async def test_a_move_tells_where_to_and_a_refused_one_where_it_was_to_go(served: Served) -> None:
+    made = await served.book("resident", slot("painting", 14))
+    path = f"bookings/{made['id']}"
+    await served.post("resident", f"{path}/reschedule", slot("painting", 15))
+    await served.post("resident", f"{path}/reschedule", slot("hall", 16, use="整场"))
+    refused = await served.post("resident", f"{path}/reschedule", slot("painting", 3))
+    last = await served.post("staff2", f"{path}/approve")
+    assert (refused.status_code, last.status_code) == (409, 200)
+    names = {room["id"]: room["name"] for room in (await served.get("resident", "rooms")).json()["items"]}
+    outside = "Outside opening hours: open 09:00-21:00 that day."
+    for language, texts in {
+        "zh": [
+            "改为11月25日 15:00–16:00，书画，1 份，已确认。",
+            f"改为{names['hall']}，11月25日 16:00–17:00，整场，1 份，等待审核。",
+            f"“改约”（{names['painting']}，11月25日 03:00–04:00）未通过：不在开放时间内：当天开放 09:00-21:00。",
+        ],
+        "en": [
+            "Moved to 25 Nov 15:00–16:00, 书画, 1 unit(s); confirmed.",
+            f"Moved to {names['hall']}, 25 Nov 16:00–17:00, 整场, 1 unit(s); awaiting approval.",
+            f"To reschedule ({names['painting']}, 25 Nov 03:00–04:00) was refused: {outside}",
+        ],
+    }.items():
+        headers = {"Accept-Language": language}
+        answer = await served.get("resident", f"{path}/history", last.json()["position"], headers=headers)
+        assert [item["text"] for item in answer.json()["items"]][1:4] == texts
+
+
 async def test_a_resident_sees_of_others_no_more_than_is_theirs_to_see(served: Served) -> None:
     made = await served.book("resident", slot("hall", 10, day=24))
     path = f"bookings/{made['id']}"

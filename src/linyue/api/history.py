@@ -18,11 +18,12 @@ from linyue.api.bodies import POSITION_MAX, known_form
 from linyue.api.people import Person, names, shown, texts
 from linyue.permissions import Caller
 from linyue.problems import wrong
+from linyue.wiring import Parts
 from linyue.words import Language
 from linyue.words.codes import ACTIONS, CANCEL_REASONS, CLOSE_REASONS, REJECT_REASONS
-from linyue.words.events import EVENTS, FOR_GOOD, MOVED_AND_AWAITS, OPEN_END
+from linyue.words.events import EVENTS, FOR_GOOD, MOVED_AND_AWAITS, OPEN_END, TO, WHERE
 from linyue.words.rules import message, moment, span
-from projections import agenda, history
+from projections import agenda, availability, history
 from projections.history import Row
 
 
@@ -67,7 +68,8 @@ async def get_booking_history(
         rows = await history.of_booking(snapshot, id_, after=after)
     told = await texts(parts, _text_ids(rows)) if sees_texts(caller, item) else {}
     known = await names(parts, {row.actor for row in rows if row.role != "system"})
-    items = [history_item(row, caller, known, told, zone) for row in rows]
+    rooms = await rooms_moved_to(parts, rows)
+    items = [history_item(row, caller, known, told, zone, rooms) for row in rows]
     more = str(rows[-1].position) if len(rows) == history.ROWS_MAX else None
     return answered(Items(items=items, next=more, position=snapshot.position), snapshot.position)
 
@@ -81,10 +83,32 @@ def position_after(cursor: str | None) -> int:
     return int(cursor)
 
 
+async def rooms_moved_to(parts: Parts, rows: list[Row]) -> dict[str, str]:
+    """The names of the rooms to which a booking moved, or was to; most never do."""
+    ids = {room for row in rows if (room := _other_room(row.data))}
+    if not ids:
+        return {}
+    async with parts.reader.of(availability.NAME) as snapshot:
+        return {room.id: room.name for room in await availability.rooms(snapshot) if room.id in ids}
+
+
+def _other_room(data: Mapping[str, Any]) -> str | None:
+    if "left" in data:
+        before, after = data["left"]["room"], data["room"]
+    else:
+        before, after = data.get("room"), data.get("wanted", data).get("room")
+    return after if after != before else None
+
+
 def history_item(
-    row: Row, caller: Caller, known: Mapping[str, str], told: Mapping[str, str], zone: ZoneInfo
+    row: Row,
+    caller: Caller,
+    known: Mapping[str, str],
+    told: Mapping[str, str],
+    zone: ZoneInfo,
+    rooms: Mapping[str, str],
 ) -> HistoryItem:
-    """An event as the caller reads it; `known` are names by person, `told` texts by their ids."""
+    """An event as the caller reads it, with the names of people and rooms and the texts (`told`) by their ids."""
     return HistoryItem(
         position=row.position,
         at=row.at.astimezone(zone),
@@ -92,18 +116,24 @@ def history_item(
         type=row.type,
         actor=shown(row.actor, row.role, known.get(row.actor), caller.known(), caller.language),
         channel=row.channel,
-        text=sentence(row.type, row.data, caller.language, zone),
+        text=sentence(row.type, row.data, caller.language, zone, rooms),
         purpose=told.get(text_id(row.command, "purpose")) if "purpose" in row.data else None,
         note=told.get(text_id(row.command, "note")) if "note" in row.data else None,
         hash=row.hash,
     )
 
 
-def sentence(type_: str, data: Mapping[str, Any], language: Language, zone: ZoneInfo) -> str:
-    """What happened, by an event's type and its data as the log keeps them."""
+def sentence(
+    type_: str, data: Mapping[str, Any], language: Language, zone: ZoneInfo, rooms: Mapping[str, str] = {}
+) -> str:
+    """What happened, by an event's type and its data as the log keeps them; `rooms` are names by room."""
     definition = data.get("definition") or {}
     figures: dict[str, object] = {"name": definition.get("name", ""), **data}
-    figures["when"] = _when(type_, data, language, zone)
+    wanted = data.get("wanted")
+    figures["when"] = _when(type_, wanted or data, language, zone)
+    room = _other_room(data)
+    figures["where"] = WHERE.say(language, room=rooms.get(room, room)) if room else ""
+    figures["to"] = TO.say(language, **figures) if wanted else ""
     figures["reason"] = _reason(type_, str(data.get("reason", "")), language)
     reasons = msgspec.convert(data.get("reasons", []), list[Reason])
     figures["reasons"] = " ".join(message(reason, language, zone) for reason in reasons)

@@ -9,7 +9,7 @@ import msgspec
 from booking.reservations.decide import STATION_PREFIX
 from booking.vault import text_id
 from linyue.api.agenda import seen, sees_texts
-from linyue.api.history import HistoryItem, history_item
+from linyue.api.history import HistoryItem, history_item, rooms_moved_to
 from linyue.api.people import names, texts
 from linyue.pages.page import Visit
 from linyue.words import Words, codes
@@ -84,7 +84,8 @@ async def steps(visit: Visit, item: Item) -> list[Step]:
         happened = await history.of_booking(snapshot, item.id)
     known = await names(visit.parts, {row.actor for row in happened if row.role != "system"})
     told = await texts(visit.parts, _notes(happened)) if sees_texts(caller, item) else {}
-    found = [history_item(row, caller, known, told, visit.zone) for row in happened]
+    rooms = await rooms_moved_to(visit.parts, happened)
+    found = [history_item(row, caller, known, told, visit.zone, rooms) for row in happened]
     return [Step(one.text, _who(visit, one), one.at, one.note) for one in found]
 
 

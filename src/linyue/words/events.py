@@ -23,7 +23,7 @@ EVENTS: dict[str, Words] = {
         "预约 {when}，{use}，{units} 份，已确认。", "Booked {when}, {use}, {units} unit(s); confirmed."
     ),
     "BookingRescheduled": Words(
-        "改为 {when}，{use}，{units} 份，已确认。", "Moved to {when}, {use}, {units} unit(s); confirmed."
+        "改为{where}{when}，{use}，{units} 份，已确认。", "Moved to {where}{when}, {use}, {units} unit(s); confirmed."
     ),
     "BookingExtended": Words("延长为 {when}。", "Extended: {when}."),
     "BookingEnded": Words("提前结束，其余时间已释放。", "Ended early; the rest of the time is free again."),
@@ -37,11 +37,14 @@ EVENTS: dict[str, Words] = {
     ),
     "BookingExpired": Words("到开始时仍未审核，预约过期。", "Not approved by its start, so it expired."),
     "BookingRefused": Words("预约 {when} 未通过：{reasons}", "The request for {when} was refused: {reasons}"),
-    "BookingChangeRefused": Words("“{asked}”未通过：{reasons}", "To {asked} was refused: {reasons}"),
+    "BookingChangeRefused": Words("“{asked}”{to}未通过：{reasons}", "To {asked}{to} was refused: {reasons}"),
 }
 
 MOVED_AND_AWAITS = Words(
-    "改为 {when}，{use}，{units} 份，等待审核。", "Moved to {when}, {use}, {units} unit(s); awaiting approval."
+    "改为{where}{when}，{use}，{units} 份，等待审核。",
+    "Moved to {where}{when}, {use}, {units} unit(s); awaiting approval.",
 )
+WHERE = Words("{room}，", "{room}, ")
+TO = Words("（{where}{when}）", " ({where}{when})")
 OPEN_END = Words("{start} 起，恢复时间另行通知", "from {start}, until further notice")
 FOR_GOOD = Words("{start} 起", "from {start} on")
