@@ -1,24 +1,34 @@
 """The demo: Gumei, people to be, and a lived-in fortnight up to the first start; later starts go on from there."""
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import msgspec
 
-from booking.desk import new_person_id
+from booking import answers
+from booking.desk import Desk, new_person_id
 from booking.local_time import local_day, local_instant, zone_named
-from booking.messages import Role
+from booking.messages import Answer, Ask, Role
 from booking.vault import Vault
 from linyue import catalogue, serving
 from linyue.clock import RealClock, SimulatedClock
-from linyue.demo_people import DemoPerson, known_demo_people, remember_demo_people
+from linyue.demo_people import (
+    Cast,
+    DemoPerson,
+    known_demo_people,
+    remember_demo_people,
+    remember_unfinished,
+    unfinished_cast,
+)
 from linyue.fortnight import DAYS, Fortnight
-from linyue.identity import Identity
+from linyue.identity import Identity, new_secret
 from linyue.postgres import Databases, engine
 from linyue.settings import Settings, vault_keys
 from linyue.shipped import catalogue_file
-from linyue.wiring import desk_of, name_people
+from linyue.wiring import desk_of, name_people, writer
 
 READY_FILE = "demo.json"
 STATIONS = ("wanyuan-1", "gulong-6", "pingji-5")
@@ -72,29 +82,40 @@ def run(
 
 
 async def make(settings: Settings, databases: Databases, on_progress: Progress = lambda _: None) -> None:
-    """Fill a new log with the demo; do nothing where its people are known.
+    """Fill a new log with the demo, or go on where that was interrupted; do nothing where it is complete.
 
     The fortnight ends at `settings.clock`, or now. To be called after migrating and before the clock of DATA starts.
     """
     if known_demo_people(settings.data):
         return
-    if await serving.last_instant(settings.subdistrict, databases) is not None:
+    last = await serving.last_instant(settings.subdistrict, databases)
+    cast = unfinished_cast(settings.data)
+    if cast is None and last is not None:
         raise LogInUse(f"The log of {settings.subdistrict} has begun, and not as a demo. {_INSTEAD}")
     end = settings.clock or RealClock().now()
     gumei = catalogue.read(catalogue_file())
-    zone = zone_named(gumei.subdistrict.time_zone)
-    begin = local_instant(local_day(end, zone) - timedelta(days=DAYS), 7 * 60, zone)
-    clock = SimulatedClock(begin, 0.0)
+    if cast is None:
+        cast = _cast(end, zone_named(gumei.subdistrict.time_zone))
+        remember_unfinished(settings.data, cast)
+    clock = SimulatedClock(cast.begin, 0.0)
     vault = Vault(settings.subdistrict, vault_keys(settings))
-    async with desk_of(settings.subdistrict, databases, vault, clock.now) as desk:
+
+    def now() -> datetime:
+        """After an interruption time stands in the log until the fortnight has come to where it was."""
+        return max(clock.now(), last or cast.begin)
+
+    async with (
+        desk_of(settings.subdistrict, databases, vault, now) as desk,
+        _asking(settings, databases, desk, again=last is not None) as ask,
+    ):
         await catalogue.bring_in(gumei, desk.ask)
-        people, neighbours = await _make_people(settings, databases, vault, clock.now)
-        residents = tuple(person.person for person in people if person.role == "resident")
-        staff = next(person.person for person in people if person.role == "staff")
-        fortnight = Fortnight(
-            desk.ask, clock, gumei.subdistrict.time_zone, residents + neighbours, frozenset(residents), staff
-        )
-        await fortnight.live(end, on_progress)
+        await _let_in(settings, databases, vault, now, cast)
+        visitors = tuple(person.person for person in cast.people if person.role == "resident")
+        staff = next(person.person for person in cast.people if person.role == "staff")
+        residents = visitors + tuple(cast.neighbours)
+        fortnight = Fortnight(ask, clock, gumei.subdistrict.time_zone, residents, frozenset(visitors), staff)
+        await fortnight.live(cast.begin, end, on_progress)
+    remember_demo_people(settings.data, cast.people)
 
 
 def announce(data: Path, url: str) -> None:
@@ -112,23 +133,47 @@ def withdraw(data: Path) -> None:
     (data / READY_FILE).unlink(missing_ok=True)
 
 
-async def _make_people(
-    settings: Settings, databases: Databases, vault: Vault, now: Callable[[], datetime]
-) -> tuple[tuple[DemoPerson, ...], tuple[str, ...]]:
-    """Whom one can be, each with an account and a token, and the neighbours' ids; all have a name in the vault."""
+def _cast(end: datetime, zone: ZoneInfo) -> Cast:
+    """New people, from a fortnight before `end` on."""
+    people = tuple(
+        DemoPerson(part=part, role=role, name=name, person=new_person_id(), token=new_secret(), stations=stations)
+        for part, role, name, stations in PARTS
+    )
+    begin = local_instant(local_day(end, zone) - timedelta(days=DAYS), 7 * 60, zone)
+    return Cast(begin=begin, people=people, neighbours={new_person_id(): name for name in NEIGHBOURS})
+
+
+async def _let_in(
+    settings: Settings, databases: Databases, vault: Vault, now: Callable[[], datetime], cast: Cast
+) -> None:
+    """An account and a token for each whom one can be, a name in the vault for all; nothing twice."""
     accounts = engine(databases.app)
     try:
         identity = Identity(accounts, settings.subdistrict, now)
-        people = []
-        for part, role, name, stations in PARTS:
-            person = new_person_id()
-            await identity.open_account(person, role, stations)
-            token = await identity.issue_token(person, label=f"demo {part}")
-            people.append(DemoPerson(part=part, role=role, name=name, person=person, token=token, stations=stations))
+        for person in cast.people:
+            await identity.open_account(person.person, person.role, person.stations)
+            await identity.issue_token(person.person, f"demo {person.part}", token=person.token)
     finally:
         await accounts.dispose()
-    neighbours = {new_person_id(): name for name in NEIGHBOURS}
-    names = {person.person: person.name for person in people} | neighbours
+    names = {person.person: person.name for person in cast.people} | dict(cast.neighbours)
     await name_people(settings.subdistrict, databases, vault, names, now())
-    remember_demo_people(settings.data, tuple(people))
-    return tuple(people), tuple(neighbours)
+
+
+@asynccontextmanager
+async def _asking(
+    settings: Settings, databases: Databases, desk: Desk, *, again: bool
+) -> AsyncIterator[Callable[[Ask], Awaitable[Answer]]]:
+    """How the fortnight asks. `again`, it is told what was answered before; only what was not is asked."""
+    if not again:
+        yield desk.ask
+        return
+    connection = await writer(databases)
+
+    async def ask(asked: Ask) -> Answer:
+        kept = await answers.known(connection, settings.subdistrict, [(asked.asker.id, asked.key or "")])
+        return kept[0].answer if kept else await desk.ask(asked)
+
+    try:
+        yield ask
+    finally:
+        await connection.close()

@@ -82,15 +82,15 @@ class Fortnight:
         self._agenda: list[tuple[datetime, int, Action]] = []
         self._order = itertools.count()
 
-    async def live(self, end: datetime, on_progress: Callable[[float], None] = lambda _: None) -> None:
-        """Everything that happens before `end`, in the order of time. The clock stops at the last of it.
+    async def live(self, begin: datetime, end: datetime, on_progress: Callable[[float], None] = lambda _: None) -> None:
+        """Everything that happens from the day of `begin` to `end`, in the order of time. The clock stops at the last.
 
-        `on_progress` gets the part of the time that has passed, from 0 to 1.
+        `on_progress` gets the part of the time that has passed, from 0 to 1. Each command has a key of its own, the
+        same whenever it is asked: whoever got half-way begins anew, and hears again what was answered.
         """
-        self._today = local_day(end, self._zone)
-        begin = self._clock.now()
-        for number in range(DAYS + 1):
-            self._plan_day(self._today - timedelta(days=DAYS - number))
+        first, self._today = local_day(begin, self._zone), local_day(end, self._zone)
+        for number in range((self._today - first).days + 1):
+            self._plan_day(first + timedelta(days=number))
         while self._agenda and self._agenda[0][0] < end:
             at, _, action = heapq.heappop(self._agenda)
             self._clock.move_to(max(at, self._clock.now()))
@@ -129,7 +129,7 @@ class Fortnight:
             person=resident,
             units=1 + (use in ("乒乓球", "阅读") and number % 3 == 0),
         )
-        answer = await self._ask(command, _as(resident, "resident"))
+        answer = await self._ask(command, _as(resident, "resident"), f"request {day} {number}")
         if answer.outcome is Outcome.DONE:
             self._plan_booking(msgspec.json.decode(answer.body, type=BookingView), day, number)
 
@@ -143,26 +143,28 @@ class Fortnight:
         elif fate < 18:
             self._at(booking.start - timedelta(minutes=fate % 12), partial(self._check_in, booking))
         due = booking.end if 3 <= fate < 18 else booking.start + timedelta(minutes=15)
-        self._at(due + timedelta(seconds=4), partial(self._close_out, booking))
-        self._at(booking.end + timedelta(seconds=4), partial(self._close_out, booking))
+        self._at(due + timedelta(seconds=4), partial(self._close_out, booking, "due"))
+        self._at(booking.end + timedelta(seconds=4), partial(self._close_out, booking, "end"))
 
     async def _decide_on(self, booking: BookingView, *, rejected: bool) -> None:
         no = RejectBooking(booking=booking.id, reason="needed_by_station")
-        await self._ask(no if rejected else ApproveBooking(booking=booking.id), self._staff)
+        await self._ask(no if rejected else ApproveBooking(booking=booking.id), self._staff, f"decide {booking.id}")
 
     async def _cancel(self, booking: BookingView) -> None:
-        await self._ask(CancelBooking(booking=booking.id, reason="changed_plans"), _as(booking.person, "resident"))
+        cancel = CancelBooking(booking=booking.id, reason="changed_plans")
+        await self._ask(cancel, _as(booking.person, "resident"), f"cancel {booking.id}")
 
     async def _check_in(self, booking: BookingView) -> None:
-        await self._ask(CheckIn(booking=booking.id), _as(booking.person, "resident"))
+        await self._ask(CheckIn(booking=booking.id), _as(booking.person, "resident"), f"check in {booking.id}")
 
-    async def _close_out(self, booking: BookingView) -> None:
-        await self._ask(CloseOut(booking=booking.id), SYSTEM)
+    async def _close_out(self, booking: BookingView, at: str) -> None:
+        await self._ask(CloseOut(booking=booking.id), SYSTEM, f"close out {booking.id} at {at}")
 
     async def _maintenance(self, day: date) -> None:
         start = local_instant(day, 13 * 60, self._zone)
         end = start + timedelta(hours=2)
-        await self._ask(CloseRoom(room="wanyuan-1-vitality", start=start, end=end, reason="maintenance"), self._staff)
+        close = CloseRoom(room="wanyuan-1-vitality", start=start, end=end, reason="maintenance")
+        await self._ask(close, self._staff, f"close {day}")
         meeting = local_instant(day, 19 * 60, self._zone)
         own = RequestBooking(
             room="gulong-6-meeting",
@@ -171,10 +173,10 @@ class Fortnight:
             end=meeting + timedelta(hours=1),
             person=station_person("gulong-6"),
         )
-        await self._ask(own, self._staff)
+        await self._ask(own, self._staff, f"meeting {day}")
 
-    async def _ask(self, command: Command, asker: Asker) -> Answer:
-        return await self._ask_desk(Ask(id=new_command_id(), command=command, asker=asker))
+    async def _ask(self, command: Command, asker: Asker, key: str) -> Answer:
+        return await self._ask_desk(Ask(id=new_command_id(), command=command, asker=asker, key=f"fortnight: {key}"))
 
 
 def _as(person: str, role: Role) -> Asker:

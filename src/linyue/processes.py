@@ -243,9 +243,7 @@ class _Parent:
         self._workers: list[Child] = []
         self._background: list[Child] = []
 
-    def run(
-        self, crew: Crew, prepare: Prepare, on_ready: Callable[[str], None], buried: Callable[[str], None]
-    ) -> int:
+    def run(self, crew: Crew, prepare: Prepare, on_ready: Callable[[str], None], buried: Callable[[str], None]) -> int:
         """Start everything, look after it until somebody asks to stop, stop everything."""
         try:
             databases = self._server.start() if self._server is not None else None

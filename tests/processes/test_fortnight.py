@@ -1,21 +1,25 @@
 """The demo's fortnight is lived by real commands, ends when it should, and is the same each time."""
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import asyncpg
 import msgspec
 import pytest
-from tests.conftest import TestDatabase
+from tests.conftest import TestDatabase, cloned
 from tests.promises.station import a_desk
 
 from booking import log
 from booking.verify import verify
-from linyue import catalogue
+from linyue import catalogue, demo
 from linyue.clock import SimulatedClock
+from linyue.demo_people import UNFINISHED_FILE, known_demo_people
 from linyue.fortnight import DAYS, Fortnight
+from linyue.settings import Settings
 from linyue.shipped import catalogue_file
 
 END = datetime(2026, 12, 1, 6, 30, tzinfo=UTC)
+KEY = "A" * 43 + "="
 PEOPLE = tuple(f"resident{n:012}" for n in range(40))
 VISITORS = frozenset(PEOPLE[:2])
 
@@ -25,8 +29,13 @@ async def _lived(database: TestDatabase, subdistrict: str) -> list[dict[str, obj
     async with a_desk(database, subdistrict, clock.now) as desk:
         await catalogue.bring_in(catalogue.read(catalogue_file()), desk.ask)
         fortnight = Fortnight(desk.ask, clock, "Asia/Shanghai", PEOPLE, VISITORS, "staff-of-the-demo")
-        await fortnight.live(END)
+        await fortnight.live(clock.now(), END)
     assert clock.now() < END
+    return await _proved(database, subdistrict)
+
+
+async def _proved(database: TestDatabase, subdistrict: str) -> list[dict[str, object]]:
+    """The events of a log in which nothing is wrong."""
     connection = await asyncpg.connect(database.app)
     try:
         report = await verify(connection, subdistrict, lambda _: None)
@@ -67,3 +76,36 @@ async def test_the_same_fortnight_is_lived_again(database: TestDatabase) -> None
         for subdistrict in ("one", "two")
     ]
     assert first == second
+
+
+class Interrupted(Exception):
+    """What Ctrl-C, a power cut or a full disk do."""
+
+
+@pytest.mark.asyncio
+async def test_a_demo_that_was_interrupted_while_it_was_made_has_all_of_its_past_in_the_end(
+    database: TestDatabase, postgres_socket: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """The second start goes on where the first stood: the same people do the same at the same time, nothing twice."""
+
+    def interrupt(part: float) -> None:
+        if part > 0.4:
+            raise Interrupted
+
+    async def made(addresses: TestDatabase, folder: Path, on_progress: demo.Progress = lambda _: None) -> None:
+        await demo.make(Settings(data=folder, clock=END, vault_keys=(KEY,)), addresses, on_progress)
+
+    one, two = (tmp_path_factory.mktemp(name) for name in ("one", "two"))
+    with pytest.raises(Interrupted):
+        await made(database, one, interrupt)
+    assert known_demo_people(one) == ()
+    begun = await _proved(database, "gumei")
+    await made(database, one)
+    whole = await _proved(database, "gumei")
+    assert whole[: len(begun)] == begun
+    with cloned(postgres_socket) as other:
+        await made(other, two)
+        expected = await _proved(other, "gumei")
+    assert [(event["type"], event["at"]) for event in whole] == [(event["type"], event["at"]) for event in expected]
+    assert len(known_demo_people(one)) == len(demo.PARTS)
+    assert not (one / UNFINISHED_FILE).exists()
