@@ -173,13 +173,15 @@ class Desk:
         waiting = Waiting(ask)
         self._queue.append(waiting)
         self._arrived.set()
+        too_long = asyncio.get_running_loop().call_later(wait_seconds, self._withdraw, waiting)
         try:
-            await asyncio.wait([waiting.answer], timeout=wait_seconds)
+            return await waiting.answer
+        except asyncio.CancelledError:
+            # What nobody waits for is not begun.
+            self._withdraw(waiting)
+            raise
         finally:
-            # Also where the caller was cancelled: what nobody waits for is not begun.
-            if not waiting.told:
-                self._withdraw(waiting)
-        return waiting.answer.result()
+            too_long.cancel()
 
     def _withdraw(self, waiting: Waiting) -> None:
         waiting.leave()
@@ -297,25 +299,32 @@ class Desk:
         kept = await answers.known(connection, self.subdistrict, sorted(keys))
         samenesses = {w.sameness for w in batch if w.sameness is not None}
         refusals = await answers.known_refusals(connection, self.subdistrict, list(samenesses))
+        await self._read_tags(connection, batch, state, now)
+        return kept, dict(refusals)
+
+    async def _read_tags(self, connection: Connection, batch: list[Waiting], state: State, now: datetime) -> None:
+        """Read what is not known. Only a command that named such a tag may name others once it was read."""
         decoded: dict[int, Recorded] = {}
+        asking = batch
         for _ in range(ROUNDS_MAX):
-            asked = {tag for w in batch if not w.told for tag in self._tags(w, state, now)}
-            tags = sorted(tag for tag in asked if isinstance(tag, str) and not state.asked(tag) and not state.has(tag))
-            ranges = sorted(tag for tag in asked if isinstance(tag, TagRange) and not state.has_range(tag))
-            if not tags and not ranges:
+            asked = [(waiting, self._unknown(waiting, state, now)) for waiting in asking if not waiting.told]
+            asking = [waiting for waiting, unknown in asked if unknown]
+            unknown = {tag for _, unknown in asked for tag in unknown}
+            if not unknown:
                 break
+            tags = sorted(tag for tag in unknown if isinstance(tag, str))
+            ranges = sorted(tag for tag in unknown if isinstance(tag, TagRange))
             found: dict[str, list[Recorded]] = {}
             for tag, position, data in await log.read(connection, self.subdistrict, tags, ranges):
                 if position not in decoded:
                     decoded[position] = self._codec.decode(data)
                 found.setdefault(tag, []).append(decoded[position])
             state.add(tags, ranges, found)
-        return kept, dict(refusals)
 
-    def _tags(self, waiting: Waiting, state: State, now: datetime) -> list[str | TagRange]:
-        """A command whose tags cannot be told fails alone; it then has none."""
+    def _unknown(self, waiting: Waiting, state: State, now: datetime) -> list[str | TagRange]:
+        """What a command names and nobody has read. One whose tags cannot be told fails alone; it then has none."""
         try:
-            return list(self._subjects.tags(waiting.ask, state, now))
+            return [tag for tag in self._subjects.tags(waiting.ask, state, now) if not state.asked(tag)]
         except Exception as error:
             logger.exception("tags_failed", command=type(waiting.ask.command).__name__)
             waiting.tell(error)

@@ -63,10 +63,6 @@ class State:
         """Whether this tag was read, by name or within a range."""
         return tag in self._tags or (bool(self._ranges) and any(tag in range_ for range_ in self._ranges))
 
-    def has_range(self, range_: TagRange) -> bool:
-        """Whether this very range was read."""
-        return range_ in self._ranges
-
     def at(self, kind: type[K], tag: str) -> K:
         """The state that the tag's events make. Raises `NotRead` for a tag that nobody read."""
         known = self._tags.get(tag) or self._within_a_range(tag)
@@ -109,12 +105,14 @@ class State:
             for kind, state in known.states.items():
                 known.states[kind] = state.evolve(recorded, tag)
 
-    def asked(self, tag: str) -> bool:
-        """Whether this tag is known by name; if so, it is what was asked for last."""
-        if tag not in self._tags:
-            return False
-        self._tags.move_to_end(tag)
-        return True
+    def asked(self, tag: str | TagRange) -> bool:
+        """Whether this tag or this very range is known; if so, it is what was asked for last."""
+        if isinstance(tag, TagRange):
+            return tag in self._ranges
+        if tag in self._tags:
+            self._tags.move_to_end(tag)
+            return True
+        return self.has(tag)
 
     def forget(self, size_max: int) -> None:
         """Keep at most so many events, counted once for each tag and one for the tag itself.
