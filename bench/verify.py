@@ -117,7 +117,7 @@ def booked(room: int, start: datetime) -> tuple[list[Happening], list[Happening]
 
 
 def entries(events: int) -> Iterator[log.Entry]:
-    codec = Codec(SUBDISTRICT, subjects.EVENTS)
+    codec = Codec(SUBDISTRICT, subjects.EVENTS, subjects.UPCASTERS)
     for position, (at, event, due) in enumerate(islice(history(), events), 1):
         recorded = Recorded(
             position=position, at=at, due=due, command=f"{position:032x}", n=0, actor="system", role="system",

@@ -9,7 +9,7 @@ from msgspec import inspect
 
 from booking.messages import Event
 
-PATTERNED = ("table-1", "hall", "09:00", "24:00")
+PATTERNED = ("table-1", "hall", "09:00", "24:00", "2026-12-01")
 words = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]), min_size=1, max_size=6)
 instants = st.datetimes(datetime(2020, 1, 1), datetime(2040, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001 - bounds
 

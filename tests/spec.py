@@ -33,7 +33,7 @@ from booking.places.events import Room, room_tag
 from booking.state import K, State, TagRange
 
 ROUNDS_MAX = 2
-CODEC = Codec("gumei", subjects.EVENTS)
+CODEC = Codec("gumei", subjects.EVENTS, subjects.UPCASTERS)
 
 
 class Happened(NamedTuple):

@@ -18,6 +18,10 @@ about over and over. The zone's own arithmetic is most of what drawing a grid co
 
 TimeOfDay = Annotated[str, msgspec.Meta(pattern=r"^([01]\d|2[0-3]):[0-5]\d$|^24:00$")]
 """A local time of day as HH:MM; 24:00 is the end of the day."""
+Weekday = Annotated[int, msgspec.Meta(ge=1, le=7)]
+"""1 Monday … 7 Sunday."""
+LocalDay = Annotated[str, msgspec.Meta(pattern=r"^2[01]\d\d-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])$")]
+"""A local day as YYYY-MM-DD, from 2000 to 2199."""
 
 
 class Interval(msgspec.Struct, frozen=True, order=True, gc=False):
@@ -40,9 +44,27 @@ class Interval(msgspec.Struct, frozen=True, order=True, gc=False):
 class Hours(msgspec.Struct, frozen=True, kw_only=True):
     """Open on a weekday (1 Monday … 7 Sunday) from one local time to another."""
 
-    weekday: Annotated[int, msgspec.Meta(ge=1, le=7)]
+    weekday: Weekday
     opens: TimeOfDay
     closes: TimeOfDay
+
+
+class ExtraHours(msgspec.Struct, frozen=True, kw_only=True):
+    """Open for a time beside the week's hours: from `first_day` to `last_day`, both included.
+
+    On these `weekdays`, or on every day where none is named.
+    """
+
+    first_day: LocalDay
+    last_day: LocalDay
+    weekdays: Annotated[tuple[Weekday, ...], msgspec.Meta(max_length=7)] = ()
+    opens: TimeOfDay
+    closes: TimeOfDay
+
+    def are_on(self, day: date) -> bool:
+        """Whether they hold on this local day."""
+        named = not self.weekdays or day.isoweekday() in self.weekdays
+        return named and self.first_day <= day.isoformat() <= self.last_day
 
 
 @lru_cache(maxsize=64)
@@ -100,18 +122,25 @@ def months_between(first: date, last: date) -> tuple[str, ...]:
 
 
 @lru_cache(maxsize=REMEMBERED)
-def open_intervals(day: date, hours: tuple[Hours, ...], zone: ZoneInfo) -> tuple[Interval, ...]:
-    """When it is open on a local day, in order and apart."""
+def open_intervals(
+    day: date, hours: tuple[Hours, ...], zone: ZoneInfo, extra: tuple[ExtraHours, ...] = ()
+) -> tuple[Interval, ...]:
+    """When it is open on a local day, in order and apart: hours that meet or overlap are one time."""
     weekday = day.isoweekday()
-    on_the_wall = sorted((minutes_of(h.opens), minutes_of(h.closes)) for h in hours if h.weekday == weekday)
-    opens: list[Interval] = []
-    for first, last in on_the_wall:
-        start, end = local_instant(day, first, zone), local_instant(day, last, zone)
-        # A time that the clocks jump over is read as one after the jump, where the next hours may have begun already.
-        start = max(start, opens[-1].end) if opens else start
-        if start < end:
-            opens.append(Interval(start, end))
-    return tuple(opens)
+    on_the_wall = [(h.opens, h.closes) for h in hours if h.weekday == weekday]
+    on_the_wall += [(more.opens, more.closes) for more in extra if more.are_on(day)]
+    # In order of the instants: what the clocks jump over is read as a time after the jump.
+    intervals = sorted(
+        Interval(local_instant(day, minutes_of(opens), zone), local_instant(day, minutes_of(closes), zone))
+        for opens, closes in on_the_wall
+    )
+    merged: list[Interval] = []
+    for interval in intervals:
+        if merged and interval.start <= merged[-1].end:
+            merged[-1] = Interval(merged[-1].start, max(merged[-1].end, interval.end))
+        elif interval.start < interval.end:
+            merged.append(interval)
+    return tuple(merged)
 
 
 def are_apart(hours: Iterable[Hours]) -> bool:
@@ -123,10 +152,31 @@ def are_apart(hours: Iterable[Hours]) -> bool:
     )
 
 
+def are_valid(extra: Iterable[ExtraHours]) -> bool:
+    """Whether each of these begins on a day that there is, ends on one no earlier, and opens before it closes."""
+    return all(
+        _is_day(more.first_day)
+        and _is_day(more.last_day)
+        and more.first_day <= more.last_day
+        and minutes_of(more.opens) < minutes_of(more.closes)
+        for more in extra
+    )
+
+
+def _is_day(text: str) -> bool:
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
+
+
 @lru_cache(maxsize=REMEMBERED)
-def grid(day: date, hours: tuple[Hours, ...], slot_minutes: int, zone: ZoneInfo) -> tuple[Interval, ...]:
+def grid(
+    day: date, hours: tuple[Hours, ...], slot_minutes: int, zone: ZoneInfo, extra: tuple[ExtraHours, ...] = ()
+) -> tuple[Interval, ...]:
     """The slots of a local day: steps of `slot_minutes` from each opening, as many as fit before closing."""
-    return tuple(_steps(open_intervals(day, hours, zone), timedelta(minutes=slot_minutes)))
+    return tuple(_steps(open_intervals(day, hours, zone, extra), timedelta(minutes=slot_minutes)))
 
 
 def _steps(opens: Iterable[Interval], step: timedelta) -> Iterator[Interval]:

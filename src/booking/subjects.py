@@ -15,6 +15,7 @@ from booking.state import State, TagRange
 SUBJECTS = (places, rules, reservations)
 FOLLOWERS = (reservations.follow,)
 EVENTS: tuple[type[Event], ...] = (*places_events.EVENTS, *rules_events.EVENTS, *reservations_events.EVENTS)
+UPCASTERS = places_events.UPCASTERS
 COMMANDS: tuple[type[Command], ...] = tuple(command for subject in SUBJECTS for command in subject.COMMANDS)
 
 _DECIDERS: dict[type[Command], Callable[[Ask, State, datetime], Decision]] = {

@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 import msgspec
 
-from booking.local_time import Interval, grid, local_day
-from booking.reservations.checks import CHECKS, Wanted, as_a_change
-from projections.grid import Board, hours_of
+from booking.local_time import Interval, local_day
+from booking.reservations.checks import CHECKS, Wanted, as_a_change, slots_on
+from projections.grid import Board
 
 MOST = 5
 # So many of the room's other times that day, and so many other rooms; what is near both has the rest.
@@ -174,7 +174,7 @@ def _ends(asked: Asked, present: Present, board: Board) -> Iterator[Candidate]:
     if definition is None or use is None or (use.approval and not asked.approves):
         return
     day = local_day(present.slot.start, board.known.zone)
-    for step in grid(day, hours_of(definition, board.known.rules), use.slot_minutes, board.known.zone):
+    for step in slots_on(day, definition, use, board.known.rules, board.known.zone):
         if present.slot.end < step.end != asked.slot.end:
             yield Candidate(abs(step.end - asked.slot.end), present.slot.start, asked.room, step.end)
 
@@ -221,7 +221,7 @@ def _slots(asked: Asked, board: Board, room: str) -> Iterator[Interval]:
     length = _length(asked, board, use.slot_minutes)
     for n in range((board.last_day - board.first_day).days + 1):
         day = board.first_day + timedelta(days=n)
-        for step in grid(day, hours_of(definition, board.known.rules), use.slot_minutes, board.known.zone):
+        for step in slots_on(day, definition, use, board.known.rules, board.known.zone):
             slot = Interval(step.start, step.start + length)
             if slot != asked.slot:
                 yield slot

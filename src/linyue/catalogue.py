@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 import msgspec
+from msgspec import UNSET
 
 from booking.desk import new_command_id
 from booking.local_time import Hours
@@ -135,7 +136,8 @@ async def _asked(ask: Callable[[Ask], Awaitable[Answer]], command: Command, *, d
 def _as_change(command: Command) -> Command | None:
     match command:
         case OpenRoom(room=room, definition=definition):
-            return ChangeRoom(room=room, definition=definition)
+            # The file knows no extra hours: those that staff have given a room stay.
+            return msgspec.structs.replace(ChangeRoom.to(room, definition), extra_hours=UNSET)
         case OpenResource(resource=resource, capacity=capacity):
             return ChangeResource(resource=resource, capacity=capacity)
     return None

@@ -109,8 +109,19 @@ _ROOM = {
     "name": "活力·星部落",
     "station": {"id": "wanyuan-1", "name": "万源一居"},
     "space": {"id": "wanyuan-1-create", "name": "星创造"},
-    "uses": [{"use": "乒乓球", "units": 2, "slot_minutes": 60, "approval": False}],
+    "uses": [
+        {
+            "use": "乒乓球",
+            "units": 2,
+            "slot_minutes": 60,
+            "approval": False,
+            "takes": [{"resource": "wanyuan-1-table", "units": 1}],
+        }
+    ],
     "open": [{"weekday": 1, "from": "09:00", "to": "21:00"}],
+    "extra_hours": [
+        {"first_day": "2026-12-24", "last_day": "2026-12-31", "weekdays": [], "from": "21:00", "to": "22:00"}
+    ],
     "buffer_minutes": 0,
     "seats": None,
     "sample": True,

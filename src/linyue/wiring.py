@@ -105,7 +105,7 @@ async def name_people(
 
 def codec_of(subdistrict: str) -> Codec:
     """The codec of all the events that this program knows."""
-    return Codec(subdistrict, subjects.EVENTS)
+    return Codec(subdistrict, subjects.EVENTS, subjects.UPCASTERS)
 
 
 def desk_of(

@@ -11,21 +11,30 @@ from sqlalchemy import BigInteger, Column, Index, MetaData, Select, Table, Text,
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from booking.local_time import Hours, zone_named
-from booking.places.events import SUBDISTRICT, Resource, Room, Space, Station, Subdistrict, Use
-from booking.reservations.checks import Known, quota_months, units_at_most
+from booking.local_time import zone_named
+from booking.places.events import SUBDISTRICT, Resource, Room, Space, Station, Subdistrict
+from booking.reservations.checks import Known, quota_months
 from booking.reservations.events import person_month_tag
+from booking.reservations.room_view import (
+    PlaceName,
+    ResourceView,
+    RoomView,
+    UseView,
+    resource_view,
+    room_view,
+)
 from booking.reservations.states import PersonMonth, ResourceDay
 from booking.rules.events import RULES, HouseRules
 from booking.state import Kind
 from booking.takes import resource_day_tag, resource_tag
-from projections.grid import Board, Day, RoomUse, Slot, hours_of
+from projections.grid import Board, Day, RoomUse, Slot
 from projections.read_model import Followed, Question
 from projections.reading import Snapshot
 
 __all__ = [
-    "Board", "Day", "NotOpened", "RoomUse", "RoomView", "Slot", "SpaceView", "StationView", "UseView",
-    "apply", "board", "of", "room", "rooms", "rules", "stations", "subdistrict", "zone",
+    "Board", "Day", "NotOpened", "PlaceName", "ResourceView", "RoomName", "RoomUse", "RoomView", "Slot", "StationView",
+    "UseView", "apply", "board", "of", "resources", "room", "room_names", "rooms", "rules", "stations", "subdistrict",
+    "zone",
 ]  # fmt: skip
 
 NAME = "availability"
@@ -60,40 +69,19 @@ class NotOpened(LookupError):
     """The subdistrict is not open yet: its catalogue must be loaded first."""
 
 
-class SpaceView(msgspec.Struct, frozen=True, kw_only=True):
-    id: str
-    name: str
-
-
 class StationView(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     name: str
     power: str
     theme: str
-    spaces: tuple[SpaceView, ...] = ()
+    spaces: tuple[PlaceName, ...] = ()
 
 
-class UseView(msgspec.Struct, frozen=True, kw_only=True):
-    """`units` is the most that can be booked at once."""
+class RoomName(msgspec.Struct, frozen=True, kw_only=True):
+    """What a room and its station are called."""
 
-    use: str
-    units: int
-    slot_minutes: int
-    approval: bool
-
-
-class RoomView(msgspec.Struct, frozen=True, kw_only=True):
-    """A room as the catalogue shows it; `open` are its own hours or those of the house rules."""
-
-    id: str
     name: str
-    station: SpaceView
-    space: SpaceView
-    uses: tuple[UseView, ...]
-    open: tuple[Hours, ...]
-    buffer_minutes: int
-    seats: int | None
-    sample: bool
+    station: str
 
 
 async def apply(connection: AsyncConnection, subdistrict: str, events: Sequence[Followed]) -> None:
@@ -173,7 +161,7 @@ async def stations(snapshot: Snapshot) -> list[StationView]:
             name=opened.name,
             power=opened.power,
             theme=opened.theme,
-            spaces=tuple(SpaceView(id=s.space, name=s.name) for s in spaces if s.station == opened.station),
+            spaces=tuple(PlaceName(id=s.space, name=s.name) for s in spaces if s.station == opened.station),
         )
         for station in _all(Station, places)
         if (opened := station.opened)
@@ -191,6 +179,26 @@ async def room(snapshot: Snapshot, id_: str) -> RoomView | None:
     places = await _places(snapshot)
     found = _rooms(places, id_, None, None)
     return _room_view(found[id_], places) if found else None
+
+
+async def room_names(snapshot: Snapshot) -> dict[str, RoomName]:
+    """What each room is called, by its id; those that have retired too, as what was booked in them is still told of."""
+    places = await _places(snapshot)
+    stations = {opened.station: opened.name for station in _all(Station, places) if (opened := station.opened)}
+    return {
+        found.room: RoomName(name=definition.name, station=stations.get(definition.station, definition.station))
+        for found in _all(Room, places)
+        if (definition := found.definition or found.retired)
+    }
+
+
+async def resources(snapshot: Snapshot, station: str | None = None) -> list[ResourceView]:
+    """What bookings take up, or that of a station, in the order in which it was opened."""
+    return [
+        resource_view(tag.removeprefix(resource_tag("")), state)
+        for tag, state in _of(Resource, await _places(snapshot))
+        if station in (None, state.station)
+    ]
 
 
 async def of(
@@ -260,28 +268,10 @@ def _rooms(places: Mapping[Tag, Kind], id_: str | None, station: str | None, use
 
 
 def _room_view(found: Room, places: Mapping[Tag, Kind]) -> RoomView:
-    definition = found.definition
-    assert definition is not None
-    station = _at(Station, f"station:{definition.station}", places).opened
-    space = _at(Space, f"space:{definition.space}", places).opened
-    return RoomView(
-        id=found.room,
-        name=definition.name,
-        station=SpaceView(id=definition.station, name=station.name if station else definition.station),
-        space=SpaceView(id=definition.space, name=space.name if space else definition.space),
-        uses=tuple(_use_view(use, places) for use in definition.uses),
-        open=hours_of(definition, _at(HouseRules, RULES, places)),
-        buffer_minutes=definition.buffer_minutes,
-        seats=definition.seats,
-        sample=definition.sample,
-    )
+    def at(kind: type[K], tag: str, /) -> K:
+        return _at(kind, tag, places)
 
-
-def _use_view(use: Use, places: Mapping[Tag, Kind]) -> UseView:
-    resources = {take.resource: _at(Resource, resource_tag(take.resource), places) for take in use.takes}
-    return UseView(
-        use=use.use, units=units_at_most(use, resources), slot_minutes=use.slot_minutes, approval=use.approval
-    )
+    return room_view(found, at)
 
 
 def _zone(found: Mapping[Tag, Kind]) -> ZoneInfo:
@@ -297,7 +287,11 @@ def _at(kind: type[K], tag: str, found: Mapping[Tag, Kind]) -> K:
 
 
 def _all(kind: type[K], found: Mapping[Tag, Kind]) -> list[K]:
-    return [state for state in found.values() if isinstance(state, kind)]
+    return [state for _, state in _of(kind, found)]
+
+
+def _of(kind: type[K], found: Mapping[Tag, Kind]) -> list[tuple[Tag, K]]:
+    return [(tag, state) for tag, state in found.items() if isinstance(state, kind)]
 
 
 # All but days and people: a few hundred small rows.

@@ -7,12 +7,11 @@ from typing import Literal
 
 import msgspec
 
-from booking.local_time import Hours, Interval, days_touched, grid
+from booking.local_time import Interval, days_touched
 from booking.messages import Reason
 from booking.places.events import Room, RoomDefinition, Use
-from booking.reservations.checks import CHECKS, Check, Known, Wanted, broken, free_units, units_at_most
+from booking.reservations.checks import CHECKS, Check, Known, Wanted, broken, free_units, slots_on, units_at_most
 from booking.reservations.states import Hold, ResourceDay
-from booking.rules.events import HouseRules
 from booking.takes import resource_day_tag
 
 SlotState = Literal["free", "full", "closed", "past", "not_bookable"]
@@ -122,15 +121,10 @@ class Board:
         )
 
     def _slots(self, room: Room, definition: RoomDefinition, use: Use, day: date) -> Iterable[Slot]:
-        for slot in grid(day, hours_of(definition, self.known.rules), use.slot_minutes, self.known.zone):
+        for slot in slots_on(day, definition, use, self.known.rules, self.known.zone):
             wanted = Wanted(definition=definition, room=room, use=use, units=1, slot=slot)
             free, reasons = self.judge(wanted)
             yield Slot(start=slot.start, end=slot.end, free=free, state=_state(reasons), reasons=reasons)
-
-
-def hours_of(definition: RoomDefinition, rules: HouseRules) -> tuple[Hours, ...]:
-    """When a room is open: its own hours, else those of the house rules."""
-    return definition.hours or rules.book.hours
 
 
 def _state(reasons: tuple[Reason, ...]) -> SlotState:

@@ -77,7 +77,7 @@ places = st.one_of(
         slots,
     ),
     st.builds(lambda room: ReopenRoom(room=room, start=at(9)), st.sampled_from(list(ROOMS))),
-    st.builds(lambda room: ChangeRoom(room=room, definition=ROOMS[room]), st.sampled_from(list(ROOMS))),
+    st.builds(lambda room: ChangeRoom.to(room, ROOMS[room]), st.sampled_from(list(ROOMS))),
 )
 batches = st.lists(
     st.tuples(

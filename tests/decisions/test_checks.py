@@ -323,7 +323,7 @@ def test_on_the_day_of_twenty_five_hours_the_hour_that_comes_twice_is_two_hours(
     two = in_berlin("2026-10-24 08:00", "2026-10-25 02:00", "2026-10-25 03:00").events[0]
     assert isinstance(two, BookingConfirmed)
     assert two.end - two.start == timedelta(hours=2)
-    assert len(list(grid(date(2026, 10, 25), ALWAYS.hours, 60, BERLIN))) == 25
+    assert len(grid(date(2026, 10, 25), ALWAYS.hours, 60, BERLIN)) == 25
 
 
 def test_on_the_day_of_twenty_three_hours_a_slot_is_an_hour_as_on_any_other() -> None:

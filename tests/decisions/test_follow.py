@@ -8,6 +8,7 @@ from tests.decisions.gumei import (
     GUMEI,
     IN_USE,
     KITCHEN,
+    LIN,
     OFFICE,
     PARLOUR_ASKED,
     STAFF,
@@ -23,10 +24,18 @@ from tests.decisions.gumei import (
 )
 from tests.spec import Decided, Given, Happened, given, happened
 
-from booking.local_time import Hours
+from booking.local_time import ExtraHours, Hours
 from booking.messages import EVENTS_MAX, Event, Reason
-from booking.places.decide import ChangeResource, ChangeRoom, CloseRoom
-from booking.places.events import ChangeRefused, ResourceChanged, RoomChanged, RoomClosed, RoomDefinition, Use
+from booking.places.decide import ChangeResource, ChangeRoom, CloseRoom, ReopenRoom
+from booking.places.events import (
+    ChangeRefused,
+    ResourceChanged,
+    RoomChanged,
+    RoomClosed,
+    RoomDefinition,
+    RoomReopened,
+    Use,
+)
 from booking.reservations.events import BookingCancelled, BookingConfirmed, NoShowRecorded
 from booking.takes import Take
 
@@ -135,7 +144,7 @@ def test_a_closure_cancels_as_much_as_fits_into_one_command() -> None:
 
 
 def change(log: Given, definition: RoomDefinition, *cancels: str, room: str = "tribe") -> Decided:
-    return log.when(ChangeRoom(room=room, definition=definition, cancels=cancels), by=STAFF)
+    return log.when(ChangeRoom.to(room, definition, cancels=cancels), by=STAFF)
 
 
 def without_tennis() -> RoomDefinition:
@@ -172,9 +181,7 @@ def test_naming_a_booking_that_fits_does_not_cancel_it() -> None:
 def test_a_booking_that_is_over_needs_not_fit() -> None:
     over = NoShowRecorded(booking="b1", room="tribe", person="lin")
     log = given(*GUMEI, happened(TABLE, at=local("2026-11-20 08:00")), over)
-    log.when(ChangeRoom(room="tribe", definition=without_tennis()), by=STAFF, now=local(f"{TODAY} 14:20")).then_kinds(
-        RoomChanged
-    )
+    log.when(ChangeRoom.to("tribe", without_tennis()), by=STAFF, now=local(f"{TODAY} 14:20")).then_kinds(RoomChanged)
 
 
 TENNIS, BILLIARDS = TRIBE.uses
@@ -195,6 +202,69 @@ TENNIS, BILLIARDS = TRIBE.uses
 def test_a_booking_does_not_fit_a_room_that_no_longer_holds_it(fields: dict[str, object]) -> None:
     two = booked(wish(units=2, attendees=4))
     change(given(*GUMEI, two), msgspec.structs.replace(TRIBE, **fields)).then_refused_for(unfit("b1"))
+
+
+EVENINGS = ExtraHours(first_day=TODAY, last_day="2026-12-24", opens="21:00", closes="23:00")
+LATE = {"extra_hours": (EVENINGS,)}
+# From half past eight to half past nine in the evening: within the week's hours and the extra ones together.
+OVER_NINE = on("20:30", "21:30", "late")
+
+
+def test_a_booking_that_needs_the_extra_hours_does_not_fit_without_them() -> None:
+    log = given(*GUMEI, RoomChanged(room="tribe", definition=msgspec.structs.replace(TRIBE, **LATE)), OVER_NINE, TABLE)
+    change(log, TRIBE).then_refused_for(unfit("late"))
+    sooner_over = msgspec.structs.replace(EVENINGS, first_day="2026-11-01", last_day="2026-11-23")
+    change(log, msgspec.structs.replace(TRIBE, extra_hours=(sooner_over,))).then_refused_for(unfit("late"))
+    cancelled = change(log, TRIBE, "late")
+    assert cancels(cancelled) == ["late"]
+
+
+def test_a_booking_fits_where_extra_hours_take_the_place_of_the_week_s() -> None:
+    mornings = tuple(Hours(weekday=day, opens="09:00", closes="12:00") for day in range(1, 8))
+    afternoon = ExtraHours(first_day=TODAY, last_day=TODAY, opens="12:00", closes="18:00", weekdays=(2,))
+    change(given(*GUMEI, TABLE), msgspec.structs.replace(TRIBE, hours=mornings)).then_refused_for(unfit("b1"))
+    with_extra = msgspec.structs.replace(TRIBE, hours=mornings, extra_hours=(afternoon,))
+    change(given(*GUMEI, TABLE), with_extra).then_kinds(RoomChanged)
+
+
+def test_extra_hours_can_be_booked_while_they_last() -> None:
+    """A slot that the week's hours and the extra ones hold together, and no slot when they have ended."""
+    log = given(*GUMEI, RoomChanged(room="tribe", definition=msgspec.structs.replace(TRIBE, **LATE)))
+    last, after = "2026-12-08", "2026-12-09"
+    ending = msgspec.structs.replace(EVENINGS, last_day=last)
+    log = change(log, msgspec.structs.replace(TRIBE, extra_hours=(ending,))).and_so()
+    now = local("2026-11-25 09:00")
+    log.when(wish(start=f"{last} 20:00", end=f"{last} 22:00"), by=LIN, now=now).then_kinds(BookingConfirmed)
+    log.when(wish(start=f"{after} 20:00", end=f"{after} 22:00"), by=LIN, now=now).then_refused("outside_hours")
+
+
+def test_a_booking_in_a_closed_week_is_had_where_the_room_was_opened_within_it() -> None:
+    """And cancelled where a later closure takes that back."""
+    week = RoomClosed(room="tribe", start=local("2026-11-24 00:00"), end=local("2026-12-01 00:00"), reason="holiday")
+    log = given(*GUMEI, week)
+    log.when(wish(), by=LIN).then_refused("room_closed")
+    opened_again = ReopenRoom(room="tribe", start=local(f"{TODAY} 14:00"), end=local(f"{TODAY} 16:00"))
+    log = log.when(opened_again, by=STAFF).and_so()
+    log.when(wish(start=f"{TODAY} 13:00", end=f"{TODAY} 15:00"), by=LIN).then_refused("room_closed")
+    log = log.when(wish(), by=LIN).then_kinds(BookingConfirmed).and_so()
+    decided = close(log, f"{TODAY} 14:30", f"{TODAY} 15:00")
+    assert len(cancels(decided)) == 1
+
+
+def test_a_closure_within_a_closure_cancels_what_was_booked_in_between() -> None:
+    week = RoomClosed(room="tribe", start=local("2026-11-25 00:00"), end=local("2026-12-01 00:00"), reason="holiday")
+    again = RoomReopened(room="tribe", start=local("2026-11-26 14:00"), end=local("2026-11-26 16:00"))
+    kept = booked(wish(start="2026-11-26 14:00", end="2026-11-26 15:00"), "kept")
+    lost = booked(wish(start="2026-11-26 15:00", end="2026-11-26 16:00"), "lost")
+    log = given(*GUMEI, week, again, kept, lost)
+    assert cancels(close(log, "2026-11-26 15:00", "2026-11-26 18:00")) == ["lost"]
+
+
+def test_more_than_can_be_given_up_at_once_is_said_before_each_is_listed() -> None:
+    """Naming them all would help nobody: one command cannot cancel so many."""
+    many = [on("14:00", "15:00", f"b{n:04}") for n in range(EVENTS_MAX)]
+    reason = Reason(rule="too_many_at_once", limit=EVENTS_MAX - 1, actual=EVENTS_MAX)
+    change(given(*GUMEI, *many), without_tennis()).then_refused_for(reason)
 
 
 def test_a_booking_fits_a_room_with_another_grid() -> None:

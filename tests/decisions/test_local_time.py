@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 from tests.decisions.gumei import BERLIN, SHANGHAI, local
 
 from booking.local_time import (
+    ExtraHours,
     Hours,
     Interval,
     are_apart,
+    are_valid,
     days_touched,
     grid,
     is_zone,
@@ -49,6 +51,10 @@ def all_week(*times: tuple[str, str]) -> tuple[Hours, ...]:
 
 def interval(start: str, end: str, zone: ZoneInfo = SHANGHAI) -> Interval:
     return Interval(local(start, zone), local(end, zone))
+
+
+def extra(first_day: str, last_day: str, opens: str, closes: str, *weekdays: int) -> ExtraHours:
+    return ExtraHours(first_day=first_day, last_day=last_day, opens=opens, closes=closes, weekdays=weekdays)
 
 
 def on_the_wall(slots: Iterable[Interval], zone: ZoneInfo) -> list[str]:
@@ -116,8 +122,69 @@ def test_hours_are_told_in_order() -> None:
     assert on_the_wall(open_intervals(TUESDAY, hours, SHANGHAI), SHANGHAI) == ["09:00-12:00", "14:00-18:00"]
 
 
+DAY_HOURS = all_week(("09:00", "17:00"))
+
+
+def open_on_tuesday(*more: ExtraHours, hours: tuple[Hours, ...] = DAY_HOURS) -> list[str]:
+    return on_the_wall(open_intervals(TUESDAY, hours, SHANGHAI, more), SHANGHAI)
+
+
+@pytest.mark.parametrize(
+    ("more", "opens"),
+    [
+        (extra("2026-11-24", "2026-11-24", "19:00", "21:00"), ["09:00-17:00", "19:00-21:00"]),
+        (extra("2026-11-01", "2026-11-30", "17:00", "21:00"), ["09:00-21:00"]),
+        (extra("2026-11-01", "2026-11-30", "15:00", "21:00"), ["09:00-21:00"]),
+        (extra("2026-11-01", "2026-11-30", "08:00", "09:00"), ["08:00-17:00"]),
+        (extra("2026-11-01", "2026-11-30", "10:00", "11:00"), ["09:00-17:00"]),
+        (extra("2026-11-24", "2026-11-24", "19:00", "21:00", 2, 4), ["09:00-17:00", "19:00-21:00"]),
+        (extra("2026-11-01", "2026-11-30", "19:00", "21:00", 1, 3), ["09:00-17:00"]),
+        (extra("2026-11-25", "2026-11-30", "19:00", "21:00"), ["09:00-17:00"]),
+        (extra("2026-11-01", "2026-11-23", "19:00", "21:00"), ["09:00-17:00"]),
+    ],
+    ids=[
+        "apart", "touching", "overlapping", "before", "within", "on this weekday", "on other weekdays",
+        "from the day after", "up to the day before",
+    ],
+)  # fmt: skip
+def test_extra_hours_are_open_beside_those_of_the_week(more: ExtraHours, opens: list[str]) -> None:
+    assert open_on_tuesday(more) == opens
+
+
+def test_extra_hours_meet_one_another() -> None:
+    evenings = [
+        extra("2026-11-24", "2026-11-24", opens, closes) for opens, closes in (("19:00", "21:00"), ("17:00", "19:00"))
+    ]
+    assert open_on_tuesday(*evenings) == ["09:00-21:00"]
+
+
+def test_a_day_without_hours_of_the_week_has_its_extra_hours() -> None:
+    assert open_on_tuesday(extra("2026-11-24", "2026-11-24", "19:00", "21:00"), hours=()) == ["19:00-21:00"]
+
+
+@pytest.mark.parametrize(
+    ("more", "valid"),
+    [
+        (extra("2026-11-24", "2026-11-24", "19:00", "21:00"), True),
+        (extra("2026-11-24", "2026-11-23", "19:00", "21:00"), False),
+        (extra("2026-11-24", "2026-11-24", "21:00", "21:00"), False),
+        (extra("2027-02-29", "2027-03-01", "19:00", "21:00"), False),
+        (extra("2027-02-28", "2027-02-30", "19:00", "21:00"), False),
+        (extra("2028-02-29", "2028-02-29", "23:00", "24:00"), True),
+    ],
+)
+def test_extra_hours_end_after_they_begin_and_name_days_that_there_are(more: ExtraHours, *, valid: bool) -> None:
+    assert are_valid([more]) is valid
+
+
+def test_hours_that_meet_are_one_time() -> None:
+    """Who books over noon is not asked to leave the room in between."""
+    hours = all_week(("09:00", "12:00"), ("12:00", "18:00"))
+    assert on_the_wall(open_intervals(TUESDAY, hours, SHANGHAI), SHANGHAI) == ["09:00-18:00"]
+
+
 def test_the_grid_has_as_many_slots_as_fit() -> None:
-    slots = list(grid(TUESDAY, all_week(("09:00", "12:30"), ("14:00", "16:00")), 90, SHANGHAI))
+    slots = grid(TUESDAY, all_week(("09:00", "12:30"), ("14:00", "16:00")), 90, SHANGHAI)
     assert on_the_wall(slots, SHANGHAI) == ["09:00-10:30", "10:30-12:00", "14:00-15:30"]
 
 
@@ -131,23 +198,23 @@ def test_a_slot_is_on_the_grid_with_both_of_its_ends() -> None:
 
 @pytest.mark.parametrize(("day", "hours"), [(SPRING, 23), (AUTUMN, 25), (TUESDAY, 24)], ids=["spring", "autumn", "any"])
 def test_a_day_has_as_many_hours_as_the_clocks_give_it(day: date, hours: int) -> None:
-    assert len(list(grid(day, all_week(("00:00", "24:00")), 60, BERLIN))) == hours
+    assert len(grid(day, all_week(("00:00", "24:00")), 60, BERLIN)) == hours
 
 
 def test_the_clocks_jump_does_not_move_the_hours_of_the_day() -> None:
     """Open from nine by the clock on the wall, before and after."""
     for day in (SPRING, AUTUMN):
-        slots = list(grid(day, all_week(("09:00", "11:00")), 60, BERLIN))
+        slots = grid(day, all_week(("09:00", "11:00")), 60, BERLIN)
         assert on_the_wall(slots, BERLIN) == ["09:00-10:00", "10:00-11:00"]
 
 
 def test_in_spring_the_hour_that_is_not_is_no_slot() -> None:
-    slots = list(grid(SPRING, all_week(("01:00", "04:00")), 60, BERLIN))
+    slots = grid(SPRING, all_week(("01:00", "04:00")), 60, BERLIN)
     assert on_the_wall(slots, BERLIN) == ["01:00-03:00", "03:00-04:00"]
 
 
 def test_in_autumn_the_hour_that_comes_twice_is_two_slots() -> None:
-    slots = list(grid(AUTUMN, all_week(("01:00", "04:00")), 60, BERLIN))
+    slots = grid(AUTUMN, all_week(("01:00", "04:00")), 60, BERLIN)
     assert on_the_wall(slots, BERLIN) == ["01:00-02:00", "02:00-02:00", "02:00-03:00", "03:00-04:00"]
     assert {slot.end - slot.start for slot in slots} == {timedelta(hours=1)}
 
@@ -236,7 +303,7 @@ def test_slots_of_a_day_never_overlap_and_lie_within_its_hours(
     times: list[tuple[str, str]], slot_minutes: int, zone: ZoneInfo, day: date
 ) -> None:
     hours = all_week(*times)
-    slots = list(grid(day, hours, slot_minutes, zone))
+    slots = grid(day, hours, slot_minutes, zone)
     assert all(not one.overlaps(next_) and one < next_ for one, next_ in pairwise(slots))
     opens = open_intervals(day, hours, zone)
     assert all(any(open_.contains(slot) and on_grid(slot, open_, slot_minutes) for open_ in opens) for slot in slots)

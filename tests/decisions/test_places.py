@@ -7,7 +7,7 @@ import pytest
 from tests.decisions.gumei import GUMEI, KITCHEN, LIN, NOW, OFFICE, STAFF, TRIBE, VOLUNTEER, local
 from tests.spec import given
 
-from booking.local_time import Hours
+from booking.local_time import ExtraHours, Hours
 from booking.messages import Asker, Command, Reason, SealedText
 from booking.places.decide import (
     ChangeResource,
@@ -36,6 +36,7 @@ from booking.places.events import (
     SubdistrictOpened,
     Use,
 )
+from booking.reservations.room_view import RoomView
 from booking.takes import Take, resource_day_tag, resource_days
 
 GULONG_STAFF = Asker(id="bai", role="staff", channel="desk", scope="stations", stations=frozenset({"gulong-6"}))
@@ -67,7 +68,7 @@ def test_what_is_not_there_yet_is_opened(place: int) -> None:
 @pytest.mark.parametrize("command", [command for command, _ in ALL], ids=OPENING)
 def test_what_is_there_exactly_so_is_not_opened_again(command: Command) -> None:
     decided = given(*(event for _, event in ALL)).when(command, by=OFFICE).then()
-    assert decided.told == {"changed": False}
+    assert decided.told["changed"] is False
 
 
 @pytest.mark.parametrize(
@@ -96,14 +97,14 @@ def test_a_resource_opened_otherwise_is_refused() -> None:
     """Live bookings may stand on it: a change asks for them."""
     twice = OpenResource(resource="kitchen", station="wanyuan-1", name="kitchen", capacity=2)
     given(*GUMEI).when(twice, by=OFFICE).then(
-        ChangeRefused(asked="open", resource="kitchen", reasons=(Reason(rule="already_open"),))
+        ChangeRefused(asked="open", resource="kitchen", reasons=(Reason(rule="already_open", actual="kitchen"),))
     )
 
 
 def test_a_room_opened_otherwise_is_refused() -> None:
     quieter = OpenRoom(room="kitchen", definition=other(KITCHEN, buffer_minutes=0))
     given(*GUMEI).when(quieter, by=OFFICE).then(
-        ChangeRefused(asked="open", room="kitchen", reasons=(Reason(rule="already_open"),))
+        ChangeRefused(asked="open", room="kitchen", reasons=(Reason(rule="already_open", actual="kitchen"),))
     )
 
 
@@ -114,7 +115,7 @@ def test_a_room_opened_otherwise_is_refused() -> None:
         (OpenResource(resource="r", station="nowhere", name="r", capacity=1), "station"),
         (OpenRoom(room="r", definition=other(KITCHEN, station="nowhere")), "station"),
         (OpenRoom(room="r", definition=other(KITCHEN, space="nowhere")), "space"),
-        (ChangeRoom(room="r", definition=KITCHEN), "room"),
+        (ChangeRoom.to("r", KITCHEN), "room"),
         (CloseRoom(room="r", start=local("2026-11-25 09:00"), reason="other"), "room"),
         (ReopenRoom(room="r", start=local("2026-11-25 09:00")), "room"),
         (ChangeResource(resource="r", capacity=2), "resource"),
@@ -182,7 +183,7 @@ def test_hours_that_touch_are_as_good_as_one() -> None:
         (OpenSpace(space="s", station="wanyuan-1", name="s"), "station"),
         (OpenResource(resource="r", station="wanyuan-1", name="r", capacity=1), "station"),
         (OpenRoom(room="r", definition=KITCHEN), "station"),
-        (ChangeRoom(room="kitchen", definition=other(KITCHEN, seats=4)), "room"),
+        (ChangeRoom.to("kitchen", other(KITCHEN, seats=4)), "room"),
         (CloseRoom(room="kitchen", start=local("2026-11-25 09:00"), reason="other"), "room"),
         (ReopenRoom(room="kitchen", start=local("2026-11-25 09:00")), "room"),
         (ChangeResource(resource="kitchen", capacity=2), "resource"),
@@ -205,17 +206,15 @@ def test_staff_open_a_room_at_their_station() -> None:
 
 def test_a_changed_room_has_its_new_definition() -> None:
     larger = other(TRIBE, seats=20)
-    given(*GUMEI).when(ChangeRoom(room="tribe", definition=larger), by=STAFF).then(
-        RoomChanged(room="tribe", definition=larger)
-    )
+    given(*GUMEI).when(ChangeRoom.to("tribe", larger), by=STAFF).then(RoomChanged(room="tribe", definition=larger))
 
 
 def test_a_room_changed_to_what_it_is_stays_as_it_is() -> None:
-    given(*GUMEI).when(ChangeRoom(room="tribe", definition=TRIBE), by=STAFF).then()
+    given(*GUMEI).when(ChangeRoom.to("tribe", TRIBE), by=STAFF).then()
 
 
 def test_a_room_does_not_move_to_another_station() -> None:
-    moved = ChangeRoom(room="kitchen", definition=other(KITCHEN, station="gulong-6", space="reading"))
+    moved = ChangeRoom.to("kitchen", other(KITCHEN, station="gulong-6", space="reading"))
     given(*GUMEI).when(moved, by=OFFICE).then_denied("not_valid", "station")
 
 
@@ -253,7 +252,106 @@ def test_a_closure_that_ends_before_it_starts_is_not_valid(kind: type[CloseRoom]
 
 def test_a_closure_is_taken_back() -> None:
     start = local("2026-11-25 09:00")
-    given(*GUMEI).when(ReopenRoom(room="tribe", start=start), by=STAFF).then(RoomReopened(room="tribe", start=start))
+    log = given(*GUMEI, _closed(8, 10))
+    log.when(ReopenRoom(room="tribe", start=start), by=STAFF).then(RoomReopened(room="tribe", start=start))
+
+
+@pytest.mark.parametrize(
+    "reopening",
+    [
+        ReopenRoom(room="tribe", start=local("2026-11-25 10:00")),
+        ReopenRoom(room="tribe", start=local("2026-11-24 07:00"), end=local("2026-11-25 08:00")),
+    ],
+    ids=["after the closure", "before it"],
+)
+def test_where_nothing_is_closed_there_is_nothing_to_take_back(reopening: ReopenRoom) -> None:
+    decided = given(*GUMEI, _closed(8, 10)).when(reopening, by=STAFF).then()
+    assert decided.told["changed"] is False
+
+
+def test_a_closure_that_has_passed_is_not_taken_back() -> None:
+    """That the room was closed then stays true."""
+    reopening = ReopenRoom(room="tribe", start=NOW - timedelta(hours=2), end=NOW)
+    past = RoomClosed(room="tribe", start=NOW - timedelta(hours=3), end=NOW, reason="other")
+    given(*GUMEI, past).when(reopening, by=STAFF).then_refused("in_the_past")
+
+
+def test_a_week_is_closed_but_for_what_is_opened_within_it() -> None:
+    """And a closure within that opening closes part of it again: the last word about a time holds."""
+    log = given(
+        *GUMEI,
+        RoomClosed(room="tribe", start=local("2026-11-23 00:00"), end=local("2026-11-30 00:00"), reason="holiday"),
+        RoomReopened(room="tribe", start=local("2026-11-25 14:00"), end=local("2026-11-25 16:00")),
+        RoomClosed(room="tribe", start=local("2026-11-25 15:00"), end=local("2026-11-25 15:30"), reason="cleaning"),
+    )
+    room = log.room("tribe")
+    hours = ("13:59", "14:00", "14:59", "15:00", "15:29", "15:30", "15:59", "16:00")
+    closed = [room.is_closed(local(f"2026-11-25 {hour}")) for hour in hours]
+    assert closed == [True, False, False, True, True, False, False, True]
+    assert not room.is_closed(local("2026-11-30 00:00"))
+
+
+def test_a_closure_within_a_closure_outlives_it() -> None:
+    """Safety closes Wednesday in a week of maintenance; when the maintenance is over by Tuesday, that is taken back."""
+    log = given(
+        *GUMEI,
+        RoomClosed(room="tribe", start=local("2026-11-23 00:00"), end=local("2026-11-30 00:00"), reason="maintenance"),
+        RoomClosed(room="tribe", start=local("2026-11-25 00:00"), end=local("2026-11-26 00:00"), reason="safety"),
+        RoomReopened(room="tribe", start=local("2026-11-24 12:00"), end=local("2026-11-25 00:00")),
+    )
+    days = [log.room("tribe").is_closed(local(f"2026-11-{day} 12:00")) for day in (23, 24, 25, 26, 30)]
+    assert days == [True, False, True, True, False]
+
+
+EVENING = ExtraHours(first_day="2026-11-24", last_day="2026-12-24", opens="21:00", closes="22:00")
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"name": "新名"},
+        {"seats": 4},
+        {"seats": None},
+        {"sample": True},
+        {"buffer_minutes": 15},
+        {"hours": (Hours(weekday=2, opens="09:00", closes="21:00"),)},
+        {"extra_hours": (EVENING,)},
+        {"uses": TRIBE.uses[:1]},
+    ],
+    ids=lambda fields: next(iter(fields)),
+)
+def test_a_change_changes_what_it_says_and_nothing_else(fields: dict[str, object]) -> None:
+    decided = given(*GUMEI).when(ChangeRoom(room="tribe", **fields), by=STAFF)  # type: ignore[arg-type]
+    decided.then(RoomChanged(room="tribe", definition=other(TRIBE, **fields)))
+
+
+def test_two_who_change_different_things_both_have_their_way() -> None:
+    """Each says what is to change; what the other changed meanwhile stays."""
+    first = given(*GUMEI).when(ChangeRoom(room="tribe", seats=4), by=STAFF).and_so()
+    second = first.when(ChangeRoom(room="tribe", buffer_minutes=15), by=OFFICE).and_so()
+    assert second.room("tribe").definition == other(TRIBE, seats=4, buffer_minutes=15)
+
+
+def test_a_change_is_told_with_the_room_as_it_is_then() -> None:
+    told = given(*GUMEI).when(ChangeRoom(room="tribe", seats=4, extra_hours=(EVENING,)), by=STAFF).told["room"]
+    room = msgspec.convert(told, RoomView)
+    assert (room.id, room.seats, room.extra_hours, len(room.open)) == ("tribe", 4, (EVENING,), 7)
+    assert (room.station.name, room.space.name, room.uses[0].units) == ("万源一居", "星创造", 3)
+
+
+def test_extra_hours_that_cannot_be_are_not_valid() -> None:
+    turned = msgspec.structs.replace(EVENING, opens="22:00", closes="21:00")
+    given(*GUMEI).when(ChangeRoom(room="tribe", extra_hours=(turned,)), by=STAFF).then_denied(
+        "not_valid", "extra_hours"
+    )
+
+
+def test_a_resource_is_renamed_and_keeps_its_capacity() -> None:
+    renamed = given(*GUMEI).when(ChangeResource(resource="kitchen", name="新厨房"), by=STAFF)
+    renamed.then(ResourceChanged(resource="kitchen", capacity=1, name="新厨房"))
+    assert renamed.told["resource"] == {"id": "kitchen", "name": "新厨房", "station": "wanyuan-1", "capacity": 1}
+    again = renamed.and_so().when(ChangeResource(resource="kitchen", name="新厨房", capacity=1), by=STAFF)
+    again.then()
 
 
 def test_the_days_of_a_resource_are_a_range_of_its_tags() -> None:

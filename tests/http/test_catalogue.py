@@ -35,9 +35,10 @@ async def test_a_room_says_its_uses_its_hours_and_whether_its_figures_are_sample
         "sample": True,
     }
     assert tribe["uses"] == [
-        {"use": "乒乓球", "units": 3, "slot_minutes": 60, "approval": False},
-        {"use": "桌球", "units": 1, "slot_minutes": 60, "approval": False},
+        {"use": use, "units": units, "slot_minutes": 60, "approval": False, "takes": [{"resource": of, "units": 1}]}
+        for use, units, of in (("乒乓球", 3, "tables"), ("桌球", 1, "billiard"))
     ]
+    assert tribe["extra_hours"] == []
     assert tribe["open"] == [{"weekday": day, "from": "09:00", "to": "21:00"} for day in range(1, 8)]
 
 
@@ -49,7 +50,7 @@ async def test_a_room_with_hours_of_its_own_shows_those(served: Served) -> None:
         uses=(Use(use="书画", takes=(Take(resource="ink"),)),),
         hours=(Hours(weekday=6, opens="10:00", closes="12:00"),),
     )
-    changed = await served.ask(ChangeRoom(room="ink", definition=definition))
+    changed = await served.ask(ChangeRoom.to("ink", definition))
     rooms = (await served.get(None, "rooms", changed.position, query={"station": "gulong"})).json()["items"]
     assert {room["id"]: room["open"] for room in rooms}["ink"] == [{"weekday": 6, "from": "10:00", "to": "12:00"}]
 

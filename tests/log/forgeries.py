@@ -126,7 +126,7 @@ ODD_ENVELOPES: dict[Kind, dict[str, Forgery]] = {
         "rules that are none": forged(REFUSED, rules=7),
     },
     "cause": {
-        "a cause that comes no earlier": forged(REFUSED, cause=40),
+        "a cause that comes no earlier": forged(REFUSED, cause=42),
         "a cause before the first": forged(REFUSED, cause=0),
     },
     "command": {"a command that begins in its middle": forged(REFUSED, n=1)},

@@ -1,4 +1,4 @@
-"""A day at one station, through a real desk on a clock that is moved by hand: every event type, in 39 events."""
+"""A day at one station, through a real desk on a clock that is moved by hand: every event type, in 41 events."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -22,6 +22,7 @@ from booking.places.decide import (
     OpenStation,
     OpenSubdistrict,
     ReopenRoom,
+    ReplaceRooms,
 )
 from booking.places.events import RoomDefinition, Use
 from booking.reservations.decide import (
@@ -41,7 +42,7 @@ from booking.takes import Take
 from booking.vault import Vault
 
 SUBDISTRICT = "gumei"
-CODEC = Codec(SUBDISTRICT, subjects.EVENTS)
+CODEC = Codec(SUBDISTRICT, subjects.EVENTS, subjects.UPCASTERS)
 
 LIN, WANG, ZHAO = (Asker(id=id_, role="resident", channel="phone", scope="own") for id_ in ("lin", "wang", "zhao"))
 STAFF = Asker(id="chen", role="staff", channel="desk", scope="all")
@@ -136,6 +137,8 @@ async def lived(there: Station) -> None:
     await _changed_under_bookings(there)
     there.now = at("24 17:30")
     await there.ask(SYSTEM, CloseOut(booking=expired))
+    await there.ask(STAFF, OpenRoom(room="attic", definition=STUDIO))
+    await there.ask(STAFF, ReplaceRooms(retire=("attic",)))
 
 
 async def _moved_about(there: Station) -> None:
@@ -154,7 +157,7 @@ async def _changed_under_bookings(there: Station) -> None:
     last = await there.book(LIN, "tribe", "25 09:00", "25 10:00")
     await there.ask(STAFF, ChangeResource(resource="table", capacity=1))
     await there.ask(STAFF, ChangeResource(resource="table", capacity=1, cancels=(last,)))
-    await there.ask(STAFF, ChangeRoom(room="tribe", definition=msgspec.structs.replace(TRIBE, seats=8)))
+    await there.ask(STAFF, ChangeRoom.to("tribe", msgspec.structs.replace(TRIBE, seats=8)))
     await there.ask(STAFF, CloseRoom(room="tribe", start=at("25 08:00"), end=at("25 20:00"), reason="cleaning"))
     await there.ask(STAFF, ReopenRoom(room="tribe", start=at("25 12:00"), end=at("25 20:00")))
     await there.book(WANG, "tribe", "25 14:00", "25 15:00")

@@ -16,7 +16,7 @@ from booking.messages import Event, Recorded
 
 GOLDEN = Path(__file__).with_name("golden") / "events.ndjson"
 LINES = GOLDEN.read_bytes().splitlines()
-CODEC = Codec("gumei", subjects.EVENTS)
+CODEC = Codec("gumei", subjects.EVENTS, subjects.UPCASTERS)
 
 
 def name_of(line: bytes) -> str:

@@ -89,7 +89,7 @@ class Town:
 
     def __init__(self, database: TestDatabase, subdistrict: str = "gumei") -> None:
         self.now = NOW
-        self.codec = Codec(subdistrict, subjects.EVENTS)
+        self.codec = Codec(subdistrict, subjects.EVENTS, subjects.UPCASTERS)
         self.reading, self.projecting = engine(database.app), engine(database.projector)
         self.reader = Reader(self.reading, subdistrict)
         vault = Vault(subdistrict, [Fernet.generate_key().decode()])

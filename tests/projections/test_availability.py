@@ -158,7 +158,7 @@ async def test_rooms_and_stations_come_in_the_order_in_which_they_were_opened(to
 
 async def test_a_room_is_open_by_its_own_hours_or_those_of_the_rules(town: Town) -> None:
     mornings = (Hours(weekday=2, opens="09:00", closes="12:00"),)
-    await town.do(ChangeRoom(room="hall", definition=await definition(town, "hall", hours=mornings)))
+    await town.do(ChangeRoom.to("hall", await definition(town, "hall", hours=mornings)))
     every_day = tuple(Hours(weekday=day, opens="08:00", closes="22:00") for day in range(1, 8))
     await town.do(ChangeRules(book=RuleBook(hours=every_day)))
     async with town.reader.of("availability", await town.follow()) as snapshot:

@@ -88,7 +88,7 @@ def changed_rooms(draw: st.DrawFn) -> Step:
         for use in DEFINITIONS[room].uses
     )
     definition = msgspec.structs.replace(DEFINITIONS[room], buffer_minutes=buffer, uses=uses)
-    return ChangeRoom(room=room, definition=definition)
+    return ChangeRoom.to(room, definition)
 
 
 @st.composite

@@ -226,7 +226,7 @@ async def test_an_event_that_a_newer_program_wrote_is_named_in_the_status(
     known = [type_ for type_ in subjects.EVENTS if type_ is not BookingConfirmed]
     before = await town.follow()
     await town.book(at(10))
-    older = Follower(town.projecting, Codec("gumei", known), due.QUESTION)
+    older = Follower(town.projecting, Codec("gumei", known, subjects.UPCASTERS), due.QUESTION)
     async with running(older):
         await until(lambda: told(town, "due", before, "UnknownEvent: BookingConfirmed version 1"))
 

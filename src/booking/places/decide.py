@@ -1,41 +1,45 @@
-"""What can be asked of the places: open, change and close rooms and what they consist of."""
+"""What can be asked of the places: open, change, replace and close rooms and what they consist of."""
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Annotated
 
-import msgspec
+from msgspec import UNSET, UnsetType
 
-from booking.local_time import are_apart, is_zone
+from booking.local_time import is_zone
 from booking.messages import Ask, Command, Count, Decision, Denied, Id, Name, Reason, Recorded, Slug
+from booking.places import rooms
 from booking.places.events import (
     SUBDISTRICT,
     ChangeRefused,
+    GivenUp,
     Resource,
     ResourceChanged,
     ResourceOpened,
-    Room,
-    RoomChanged,
-    RoomClosed,
-    RoomDefinition,
-    RoomOpened,
-    RoomReopened,
     Space,
     SpaceOpened,
     Station,
     StationOpened,
     Subdistrict,
     SubdistrictOpened,
-    Use,
-    room_tag,
     space_tag,
     station_tag,
+)
+from booking.places.rooms import (
+    CLOSE_REASONS,
+    ChangeRoom,
+    CloseRoom,
+    OpenRoom,
+    ReopenRoom,
+    ReplaceRooms,
+    no_station_of,
 )
 from booking.state import State, TagRange
 from booking.takes import resource_tag
 
-CLOSE_REASONS = ("maintenance", "cleaning", "station_activity", "holiday", "safety", "other")
-CloseReason = Annotated[str, msgspec.Meta(pattern=f"^({'|'.join(CLOSE_REASONS)})$")]
+__all__ = [
+    "CLOSE_REASONS", "COMMANDS", "ChangeResource", "ChangeRoom", "CloseRoom", "OpenResource", "OpenRoom", "OpenSpace",
+    "OpenStation", "OpenSubdistrict", "ReopenRoom", "ReplaceRooms", "answer", "decide", "tags",
+]  # fmt: skip
 
 
 class OpenSubdistrict(Command, frozen=True, kw_only=True):
@@ -64,41 +68,12 @@ class OpenResource(Command, frozen=True, kw_only=True):
 
 
 class ChangeResource(Command, frozen=True, kw_only=True):
-    """Set a resource's capacity. Live bookings that no longer fit must be named in `cancels`."""
+    """Change what is set here; the rest stays. Live bookings that no longer fit must be named in `cancels`."""
 
     resource: Slug
-    capacity: Count
-    cancels: tuple[Id, ...] = ()
-
-
-class OpenRoom(Command, frozen=True, kw_only=True):
-    room: Slug
-    definition: RoomDefinition
-
-
-class ChangeRoom(Command, frozen=True, kw_only=True):
-    """Give a room another definition. Live bookings that no longer fit must be named in `cancels`."""
-
-    room: Slug
-    definition: RoomDefinition
-    cancels: tuple[Id, ...] = ()
-
-
-class CloseRoom(Command, frozen=True, kw_only=True):
-    """Close a room from `start` up to `end`, or until further notice; what lies ahead in it is cancelled."""
-
-    room: Slug
-    start: datetime
-    reason: CloseReason
-    end: datetime | None = None
-
-
-class ReopenRoom(Command, frozen=True, kw_only=True):
-    """Take back a closure from `start` up to `end`, or for good."""
-
-    room: Slug
-    start: datetime
-    end: datetime | None = None
+    capacity: Count | UnsetType = UNSET
+    name: Name | UnsetType = UNSET
+    cancels: GivenUp = ()
 
 
 def tags(ask: Ask, state: State, now: datetime) -> Iterable[str | TagRange]:
@@ -112,12 +87,8 @@ def tags(ask: Ask, state: State, now: datetime) -> Iterable[str | TagRange]:
             yield from (resource_tag(resource), station_tag(station))
         case ChangeResource(resource=resource):
             yield resource_tag(resource)
-        case OpenRoom(room=room, definition=definition) | ChangeRoom(room=room, definition=definition):
-            yield room_tag(room)
-            yield from (station_tag(definition.station), space_tag(definition.space))
-            yield from map(resource_tag, definition.resources())
-        case CloseRoom(room=room) | ReopenRoom(room=room):
-            yield room_tag(room)
+        case OpenRoom() | ChangeRoom() | ReplaceRooms() | CloseRoom() | ReopenRoom() as command:
+            yield from rooms.tags(command, state)
 
 
 def decide(ask: Ask, state: State, now: datetime) -> Decision:
@@ -137,14 +108,8 @@ def decide(ask: Ask, state: State, now: datetime) -> Decision:
             return _open_resource(ask, command, state)
         case ChangeResource() as command:
             return _change_resource(ask, command, state)
-        case OpenRoom() as command:
-            return _open_room(ask, command, state)
-        case ChangeRoom() as command:
-            return _change_room(ask, command, state)
-        case CloseRoom() as command:
-            return _close_room(ask, command, state, now)
-        case ReopenRoom() as command:
-            return _reopen_room(ask, command, state)
+        case OpenRoom() | ChangeRoom() | ReplaceRooms() | CloseRoom() | ReopenRoom() as command:
+            return rooms.decide(ask, command, state, now)
     raise TypeError(f"places does not decide {type(ask.command).__name__}")
 
 
@@ -172,21 +137,22 @@ def _open_station(ask: Ask, command: OpenStation, state: State) -> Decision:
 
 
 def _open_space(ask: Ask, command: OpenSpace, state: State) -> Decision:
-    if denied := _no_station_of(ask, command.station, state):
+    if denied := no_station_of(ask, command.station, state):
         return denied
     wanted = SpaceOpened(space=command.space, station=command.station, name=command.name)
     return [] if state.at(Space, space_tag(command.space)).opened == wanted else [wanted]
 
 
 def _open_resource(ask: Ask, command: OpenResource, state: State) -> Decision:
-    if denied := _no_station_of(ask, command.station, state):
+    if denied := no_station_of(ask, command.station, state):
         return denied
     known = state.at(Resource, resource_tag(command.resource))
     wanted = Resource(name=command.name, station=command.station, capacity=command.capacity)
     if known == wanted:
         return []
     if known.capacity:
-        return [ChangeRefused(asked="open", resource=command.resource, reasons=(Reason(rule="already_open"),))]
+        reason = Reason(rule="already_open", actual=command.resource)
+        return [ChangeRefused(asked="open", resource=command.resource, reasons=(reason,))]
     return [
         ResourceOpened(resource=command.resource, station=command.station, name=command.name, capacity=command.capacity)
     ]
@@ -198,103 +164,14 @@ def _change_resource(ask: Ask, command: ChangeResource, state: State) -> Decisio
         return Denied(code="not_found", what="resource")
     if not ask.asker.may_touch(person=None, station=known.station):
         return Denied(code="forbidden", what="resource")
-    if known.capacity == command.capacity:
+    capacity = known.capacity if command.capacity is UNSET else command.capacity
+    name = None if command.name in (UNSET, known.name) else command.name
+    if capacity == known.capacity and not name:
         return []
-    return [ResourceChanged(resource=command.resource, capacity=command.capacity, cancels=command.cancels)]
-
-
-def _open_room(ask: Ask, command: OpenRoom, state: State) -> Decision:
-    if denied := _no_station_of(ask, command.definition.station, state) or _faulty(command.definition, state):
-        return denied
-    known = state.at(Room, room_tag(command.room)).definition
-    if known == command.definition:
-        return []
-    if known is not None:
-        return [ChangeRefused(asked="open", room=command.room, reasons=(Reason(rule="already_open"),))]
-    return [RoomOpened(room=command.room, definition=command.definition)]
-
-
-def _change_room(ask: Ask, command: ChangeRoom, state: State) -> Decision:
-    known = _own_room(ask, command.room, state)
-    if isinstance(known, Denied):
-        return known
-    if command.definition.station != known.station:
-        return Denied(code="not_valid", what="station")
-    if denied := _faulty(command.definition, state):
-        return denied
-    if known == command.definition:
-        return []
-    return [RoomChanged(room=command.room, definition=command.definition, cancels=command.cancels)]
-
-
-def _close_room(ask: Ask, command: CloseRoom, state: State, now: datetime) -> Decision:
-    known = _own_room(ask, command.room, state)
-    if isinstance(known, Denied):
-        return known
-    if command.end is not None and command.end <= command.start:
-        return Denied(code="not_valid", what="end")
-    if command.end is not None and command.end <= now:
-        # It would close nothing, and say of a day that was open that it was not.
-        return [ChangeRefused(asked="close", room=command.room, reasons=(Reason(rule="in_the_past"),))]
-    closed = RoomClosed(
-        room=command.room, start=command.start, end=command.end, reason=command.reason, note=ask.digest_of("note")
-    )
-    return [closed]
-
-
-def _reopen_room(ask: Ask, command: ReopenRoom, state: State) -> Decision:
-    known = _own_room(ask, command.room, state)
-    if isinstance(known, Denied):
-        return known
-    if command.end is not None and command.end <= command.start:
-        return Denied(code="not_valid", what="end")
-    return [RoomReopened(room=command.room, start=command.start, end=command.end)]
-
-
-def _own_room(ask: Ask, room: str, state: State) -> RoomDefinition | Denied:
-    definition = state.at(Room, room_tag(room)).definition
-    if definition is None:
-        return Denied(code="not_found", what="room")
-    if not ask.asker.may_touch(person=None, station=definition.station):
-        return Denied(code="forbidden", what="room")
-    return definition
-
-
-def _no_station_of(ask: Ask, station: str, state: State) -> Denied | None:
-    """Why nothing can be opened at this station by who asks; None where it can."""
-    if state.at(Station, station_tag(station)).opened is None:
-        return Denied(code="not_found", what="station")
-    if not ask.asker.may_touch(person=None, station=station):
-        return Denied(code="forbidden", what="station")
-    return None
-
-
-def _faulty(definition: RoomDefinition, state: State) -> Denied | None:
-    """What the definition names and nobody opened at its station, or what contradicts itself in it."""
-    space = state.at(Space, space_tag(definition.space)).opened
-    if space is None:
-        return Denied(code="not_found", what="space")
-    if space.station != definition.station:
-        return Denied(code="not_valid", what="space")
-    if not _are_distinct(definition.uses):
-        return Denied(code="not_valid", what="uses")
-    if not are_apart(definition.hours):
-        return Denied(code="not_valid", what="hours")
-    resources = [state.at(Resource, resource_tag(resource)) for resource in definition.resources()]
-    if not all(resource.capacity for resource in resources):
-        return Denied(code="not_found", what="resource")
-    if any(resource.station != definition.station for resource in resources):
-        return Denied(code="not_valid", what="resource")
-    return None
-
-
-def _are_distinct(uses: tuple[Use, ...]) -> bool:
-    """Whether there is a use, each is told by its name, and each takes something, no resource twice."""
-    names = {use.use for use in uses}
-    each_once = all(use.takes and len({take.resource for take in use.takes}) == len(use.takes) for use in uses)
-    return bool(uses) and len(names) == len(uses) and each_once
+    return [ResourceChanged(resource=command.resource, capacity=capacity, name=name, cancels=command.cancels)]
 
 
 COMMANDS: tuple[type[Command], ...] = (
-    OpenSubdistrict, OpenStation, OpenSpace, OpenResource, ChangeResource, OpenRoom, ChangeRoom, CloseRoom, ReopenRoom,
+    OpenSubdistrict, OpenStation, OpenSpace, OpenResource, ChangeResource, OpenRoom, ChangeRoom, ReplaceRooms,
+    CloseRoom, ReopenRoom,
 )  # fmt: skip

@@ -1,12 +1,13 @@
 """What can happen to the places of a subdistrict, and the states Subdistrict, Station, Space, Resource and Room."""
 
+from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any, ClassVar
 
 import msgspec
 
-from booking.local_time import Hours, Interval
-from booking.messages import Count, Event, Name, Recorded, Refusal, Slug
+from booking.local_time import ExtraHours, Hours, Interval
+from booking.messages import EVENTS_MAX, Count, Event, Id, Name, Recorded, Refusal, Slug
 from booking.takes import Take, resource_tag
 
 SUBDISTRICT = "subdistrict"
@@ -26,28 +27,44 @@ def room_tag(room: str) -> str:
     return f"room:{room}"
 
 
+UseName = Annotated[str, msgspec.Meta(min_length=1, max_length=40)]
+Takes = Annotated[tuple[Take, ...], msgspec.Meta(max_length=20)]
+SlotMinutes = Annotated[int, msgspec.Meta(ge=5, le=1440)]
+
+
 class Use(msgspec.Struct, frozen=True, kw_only=True):
     """What a room serves as. One unit of the use takes `takes`; at most `units` can be booked at once."""
 
-    use: Annotated[str, msgspec.Meta(min_length=1, max_length=40)]
-    takes: tuple[Take, ...]
+    use: UseName
+    takes: Takes
     units: Count = 1
-    slot_minutes: Annotated[int, msgspec.Meta(ge=5, le=1440)] = 60
+    slot_minutes: SlotMinutes = 60
     approval: bool = False
+
+
+# What a room consists of is read whole when it is decided upon, so each of these has a bound.
+Uses = Annotated[tuple[Use, ...], msgspec.Meta(max_length=30)]
+WeekHours = Annotated[tuple[Hours, ...], msgspec.Meta(max_length=70)]
+MoreHours = Annotated[tuple[ExtraHours, ...], msgspec.Meta(max_length=100)]
+BufferMinutes = Annotated[int, msgspec.Meta(ge=0, le=BUFFER_MINUTES_MAX)]
+GivenUp = Annotated[tuple[Id, ...], msgspec.Meta(max_length=EVENTS_MAX)]
+"""The bookings that staff give up for a change: so many as one command can cancel."""
 
 
 class RoomDefinition(msgspec.Struct, frozen=True, kw_only=True):
     """A room as the catalogue has it. No `hours` of its own: those of the house rules.
 
-    `buffer_minutes` is kept free after each booking; `sample` marks figures that are not the station's own (示例值).
+    `extra_hours` are open for a time beside these. `buffer_minutes` is kept free after each booking; `sample` marks
+    figures that are not the station's own (示例值).
     """
 
     name: Name
     station: Slug
     space: Slug
-    uses: tuple[Use, ...]
-    hours: tuple[Hours, ...] = ()
-    buffer_minutes: Annotated[int, msgspec.Meta(ge=0, le=BUFFER_MINUTES_MAX)] = 0
+    uses: Uses
+    hours: WeekHours = ()
+    extra_hours: MoreHours = ()
+    buffer_minutes: BufferMinutes = 0
     seats: Count | None = None
     sample: bool = False
 
@@ -97,10 +114,11 @@ class ResourceOpened(Event, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class ResourceChanged(Event, frozen=True, kw_only=True, omit_defaults=True):
-    """The capacity changed; `cancels` are the bookings that staff gave up for it."""
+    """The capacity changed, or the name did; `cancels` are the bookings that staff gave up for it."""
 
     resource: str
     capacity: int
+    name: str | None = None
     cancels: tuple[str, ...] = ()
 
     def tags(self) -> tuple[str, ...]:
@@ -108,6 +126,10 @@ class ResourceChanged(Event, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class RoomOpened(Event, frozen=True, kw_only=True, omit_defaults=True):
+    """A room can be booked. From version 2 on its definition may have extra hours."""
+
+    version: ClassVar[int] = 2
+
     room: str
     definition: RoomDefinition
 
@@ -116,10 +138,38 @@ class RoomOpened(Event, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class RoomChanged(Event, frozen=True, kw_only=True, omit_defaults=True):
-    """The room has a new definition; `cancels` are the bookings that staff gave up for it."""
+    """The room has a new definition; `cancels` are the bookings that staff gave up for it.
+
+    From version 2 on the definition may have extra hours.
+    """
+
+    version: ClassVar[int] = 2
 
     room: str
     definition: RoomDefinition
+    cancels: tuple[str, ...] = ()
+
+    def tags(self) -> tuple[str, ...]:
+        return (room_tag(self.room),)
+
+
+class NewRoom(msgspec.Struct, frozen=True, kw_only=True):
+    """A room that takes the place of others."""
+
+    room: Slug
+    definition: RoomDefinition
+
+
+class RoomRetired(Event, frozen=True, kw_only=True, omit_defaults=True):
+    """The room takes no new booking any more.
+
+    `beside` are all that retired at once, this one among them, and `into` the rooms that were opened in their place:
+    where their live bookings went. `cancels` are the bookings that staff gave up for it.
+    """
+
+    room: str
+    beside: tuple[str, ...]
+    into: tuple[NewRoom, ...] = ()
     cancels: tuple[str, ...] = ()
 
     def tags(self) -> tuple[str, ...]:
@@ -202,8 +252,8 @@ class Resource(msgspec.Struct, frozen=True, kw_only=True):
         match recorded.event:
             case ResourceOpened(name=name, station=station, capacity=capacity):
                 return Resource(name=name, station=station, capacity=capacity)
-            case ResourceChanged(capacity=capacity):
-                return Resource(name=self.name, station=self.station, capacity=capacity)
+            case ResourceChanged(capacity=capacity, name=name):
+                return Resource(name=name or self.name, station=self.station, capacity=capacity)
         return self
 
 
@@ -224,17 +274,21 @@ class Closure(msgspec.Struct, frozen=True, kw_only=True):
 class Room(msgspec.Struct, frozen=True, kw_only=True):
     """A place that can be booked, with its closures in the order in which they were decided.
 
-    The last one that covers a time holds.
+    The last one that covers a time holds. `retired` is what it was before it retired: then it has no definition.
     """
 
     room: str = ""
     definition: RoomDefinition | None = None
     closures: tuple[Closure, ...] = ()
+    retired: RoomDefinition | None = None
 
     def evolve(self, recorded: Recorded, tag: str) -> "Room":
         match recorded.event:
             case RoomOpened(room=room, definition=definition) | RoomChanged(room=room, definition=definition):
                 return Room(room=room, definition=definition, closures=self.closures)
+            case RoomRetired(room=room):
+                # Opened anew under its id, it is a new room: no closure of the old one holds for it.
+                return Room(room=room, retired=self.definition)
             case RoomClosed(start=start, end=end):
                 return self._with(Closure(start=start, end=end, closed=True))
             case RoomReopened(start=start, end=end):
@@ -267,5 +321,16 @@ class Room(msgspec.Struct, frozen=True, kw_only=True):
 
 EVENTS: tuple[type[Event], ...] = (
     SubdistrictOpened, StationOpened, SpaceOpened, ResourceOpened, ResourceChanged,
-    RoomOpened, RoomChanged, RoomClosed, RoomReopened, ChangeRefused,
+    RoomOpened, RoomChanged, RoomRetired, RoomClosed, RoomReopened, ChangeRefused,
 )  # fmt: skip
+
+
+def _as_it_is(data: dict[str, Any]) -> dict[str, Any]:
+    """A definition that says nothing of extra hours has none."""
+    return data
+
+
+UPCASTERS: Mapping[tuple[str, int], Callable[[dict[str, Any]], dict[str, Any]]] = {
+    ("RoomOpened", 1): _as_it_is,
+    ("RoomChanged", 1): _as_it_is,
+}

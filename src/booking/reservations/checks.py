@@ -4,14 +4,16 @@ The same functions decide a request and draw the grid: they take states, and do 
 """
 
 from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import msgspec
 
 from booking.local_time import (
+    Hours,
     Interval,
     days_touched,
+    grid,
     local_day,
     local_instant,
     minutes_of,
@@ -220,9 +222,25 @@ def quota_months(person: str, rules: HouseRules, zone: ZoneInfo, now: datetime) 
     return months_between(today - timedelta(days=1), today + timedelta(days=rules.ahead_days_ever))
 
 
+def hours_of(definition: RoomDefinition, rules: HouseRules) -> tuple[Hours, ...]:
+    """The hours of a room's week: its own, else those of the house rules."""
+    return definition.hours or rules.book.hours
+
+
+def open_on(day: date, definition: RoomDefinition, rules: HouseRules, zone: ZoneInfo) -> tuple[Interval, ...]:
+    """When a room is open on a local day, with its extra hours: for whoever decides and whoever draws."""
+    return open_intervals(day, hours_of(definition, rules), zone, definition.extra_hours)
+
+
+def slots_on(
+    day: date, definition: RoomDefinition, use: Use, rules: HouseRules, zone: ZoneInfo
+) -> tuple[Interval, ...]:
+    """The slots of a use on a local day, in order."""
+    return grid(day, hours_of(definition, rules), use.slot_minutes, zone, definition.extra_hours)
+
+
 def _open_on_day_of(wanted: Wanted, known: Known) -> tuple[Interval, ...]:
-    hours = wanted.definition.hours or known.rules.book.hours
-    return open_intervals(local_day(wanted.slot.start, known.zone), hours, known.zone)
+    return open_on(local_day(wanted.slot.start, known.zone), wanted.definition, known.rules, known.zone)
 
 
 def _as_text(interval: Interval, zone: ZoneInfo) -> str:

@@ -78,7 +78,7 @@ def decide(ask: Ask, state: State, now: datetime) -> Decision:
 def answer(ask: Ask, events: list[Recorded], state: State, now: datetime) -> dict[str, object]:
     """The booking as it stands after these events; of a change of places, which bookings it cancelled."""
     if not isinstance(ask.command, COMMANDS):
-        return following.answer(ask, events)
+        return following.answer(ask, events, state)
     known = None if isinstance(ask.command, RequestBooking) else booking_tag(ask.command.booking)
     booking = state.at(Booking, known) if known else Booking()
     for recorded in events:

@@ -1,6 +1,6 @@
 """What bookings do when a place changes.
 
-A closure cancels them; a change that they do not fit is refused until it names them.
+A closure cancels them; a change that they do not fit is refused until it names them; where a room retires, they move.
 """
 
 from collections.abc import Iterable, Iterator
@@ -9,25 +9,38 @@ from typing import TypedDict
 
 import msgspec
 
-from booking.local_time import Interval, local_day, open_intervals, peak, zone_named
+from booking.local_time import Interval, local_day, peak, zone_named
 from booking.messages import EVENTS_MAX, Ask, Event, Reason, Recorded
-from booking.places.decide import ChangeResource, ChangeRoom, CloseRoom
+from booking.places.decide import (
+    ChangeResource,
+    ChangeRoom,
+    CloseRoom,
+    OpenResource,
+    OpenRoom,
+    ReopenRoom,
+    ReplaceRooms,
+)
 from booking.places.events import (
     SUBDISTRICT,
     ChangeRefused,
+    Resource,
     ResourceChanged,
     Room,
     RoomChanged,
     RoomClosed,
     RoomDefinition,
+    RoomRetired,
     Subdistrict,
     room_tag,
 )
-from booking.reservations.events import BookingCancelled, CancelReason
+from booking.reservations.carry import carried
+from booking.reservations.checks import open_on
+from booking.reservations.events import BookingCancelled, BookingRescheduled, CancelReason
+from booking.reservations.room_view import RoomView, resource_view, room_view
 from booking.reservations.states import Hold, ResourceDay
 from booking.rules.events import RULES, HouseRules
 from booking.state import State, TagRange
-from booking.takes import Take, resource_days
+from booking.takes import Take, resource_days, resource_tag
 
 
 class Touched(TypedDict):
@@ -56,35 +69,83 @@ def tags(ask: Ask, state: State, now: datetime) -> Iterable[TagRange]:
             yield from _room_days(state, room, now, None)
         case ChangeResource(resource=resource):
             yield _days(state, resource, now, None)
+        case ReplaceRooms(retire=retire, open=opened):
+            for room in filter(lambda room: state.has(room_tag(room)), retire):
+                yield from _room_days(state, room, now, None)
+            for new in opened:
+                yield from (_days(state, resource, now, None) for resource in new.definition.resources())
 
 
 def follow(recorded: Recorded, state: State, now: datetime) -> list[Event]:
-    """The cancellations that an event of places leads to, or a ChangeRefused alone, which takes the command back."""
+    """What befalls bookings by an event of places, or a ChangeRefused alone, which takes the command back."""
     match recorded.event:
         case RoomClosed(room=room, start=start, end=end):
-            holds = _live_in_room(state, room, _room_days(state, room, start, end), now)
+            holds = _live_in_rooms(state, (room,), _room_days(state, room, start, end), now)
             # What is in use may have begun in a closed time that has passed: only what lies ahead is cancelled.
             ahead = [hold for hold in holds if _runs_into(hold, max(start, now), end)]
-            return _all_or_refused(ahead, "room_closed", ChangeRefused(asked="close", room=room, reasons=()))
+            return _settled(ahead, "room_closed", None, ChangeRefused(asked="close", room=room, reasons=()))
         case RoomChanged(room=room, definition=definition, cancels=cancels):
-            holds = _live_in_room(state, room, _room_days(state, room, now, None), now)
+            holds = _live_in_rooms(state, (room,), _room_days(state, room, now, None), now)
             unfit = [hold for hold in holds if not _fits(hold, definition, state)]
-            return _given_up_or_refused(unfit, cancels, ChangeRefused(asked="change", room=room, reasons=()))
+            return _settled(unfit, "room_changed", cancels, ChangeRefused(asked="change", room=room, reasons=()))
         case ResourceChanged(resource=resource, capacity=capacity, cancels=cancels):
-            unfit = list(
-                _beyond(capacity, resource, _live(state, [_days(state, resource, now, None)], now), cancels, now)
+            holds = _live(state, [_days(state, resource, now, None)], now)
+            unfit = list(_beyond(capacity, resource, holds, cancels, now))
+            return _settled(
+                unfit, "room_changed", cancels, ChangeRefused(asked="change", resource=resource, reasons=())
             )
-            return _given_up_or_refused(unfit, cancels, ChangeRefused(asked="change", resource=resource, reasons=()))
+        case RoomRetired(room=room, beside=beside) as retired if room == beside[0]:
+            # All that retired at once lead to one answer, as their bookings want the same new rooms.
+            return _retired(retired, state, now)
     return []
 
 
-def answer(ask: Ask, events: list[Recorded]) -> dict[str, object]:
-    """Which bookings a change of places cancelled, or would cancel."""
-    if not isinstance(ask.command, CloseRoom | ChangeRoom | ChangeResource):
-        return {}
-    return {
-        "cancelled": [recorded.event.booking for recorded in events if isinstance(recorded.event, BookingCancelled)]
-    }
+def _retired(retired: RoomRetired, state: State, now: datetime) -> list[Event]:
+    opened, cancels = retired.into, retired.cancels
+    ranges = [range_ for room in retired.beside for range_ in _room_days(state, room, now, None)]
+    ranges += [_days(state, resource, now, None) for new in opened for resource in new.definition.resources()]
+    live = _live(state, ranges, now)
+    leaving = [hold for hold in live if hold.room in retired.beside]
+    leaving.sort(key=lambda hold: (hold.booking in cancels, hold.life.made_at, hold.booking))
+    moved, unfit = carried(leaving, [hold for hold in live if hold.room not in retired.beside], opened, state, now)
+    refusal = ChangeRefused(asked="replace", room=retired.room, reasons=())
+    own = len(retired.beside) + len(opened)
+    return _settled(unfit, "room_changed", cancels, refusal, moved=moved, own=own)
+
+
+def answer(ask: Ask, events: list[Recorded], state: State) -> dict[str, object]:
+    """The place as it is after these events, and which bookings were cancelled for it, or would be."""
+    match ask.command:
+        case OpenRoom(room=room) | ChangeRoom(room=room) | CloseRoom(room=room) | ReopenRoom(room=room):
+            return {"room": _room_after(room, events, state), "cancelled": _cancelled_by(events)}
+        case OpenResource(resource=resource) | ChangeResource(resource=resource):
+            after = state.at(Resource, resource_tag(resource))
+            for recorded in _of_tag(resource_tag(resource), events):
+                after = after.evolve(recorded, resource_tag(resource))
+            return {"resource": resource_view(resource, after), "cancelled": _cancelled_by(events)}
+        case ReplaceRooms(open=opened):
+            moved = [r.event for r in events if isinstance(r.event, BookingRescheduled)]
+            return {
+                "rooms": [_room_after(new.room, events, state) for new in opened],
+                "moved": [{"booking": event.booking, "room": event.room} for event in moved],
+                "cancelled": _cancelled_by(events),
+            }
+    return {}
+
+
+def _room_after(room: str, events: list[Recorded], state: State) -> RoomView:
+    after = state.at(Room, room_tag(room))
+    for recorded in _of_tag(room_tag(room), events):
+        after = after.evolve(recorded, room_tag(room))
+    return room_view(after, state.at)
+
+
+def _of_tag(tag: str, events: list[Recorded]) -> list[Recorded]:
+    return [recorded for recorded in events if tag in recorded.tags()]
+
+
+def _cancelled_by(events: list[Recorded]) -> list[str]:
+    return [recorded.event.booking for recorded in events if isinstance(recorded.event, BookingCancelled)]
 
 
 def _room_days(state: State, room: str, start: datetime, end: datetime | None) -> list[TagRange]:
@@ -109,8 +170,8 @@ def _live(state: State, ranges: Iterable[TagRange], now: datetime) -> list[Hold]
     return sorted(holds.values(), key=lambda hold: (hold.life.start, hold.booking))
 
 
-def _live_in_room(state: State, room: str, ranges: Iterable[TagRange], now: datetime) -> list[Hold]:
-    return [hold for hold in _live(state, ranges, now) if hold.room == room]
+def _live_in_rooms(state: State, rooms: tuple[str, ...], ranges: Iterable[TagRange], now: datetime) -> list[Hold]:
+    return [hold for hold in _live(state, ranges, now) if hold.room in rooms]
 
 
 def _runs_into(hold: Hold, start: datetime, end: datetime | None) -> bool:
@@ -127,9 +188,9 @@ def _fits(hold: Hold, definition: RoomDefinition, state: State) -> bool:
     if definition.seats is not None and (hold.attendees or 0) > definition.seats:
         return False
     zone = zone_named(state.at(Subdistrict, SUBDISTRICT).time_zone)
-    hours = definition.hours or state.at(HouseRules, RULES).book.hours
     slot = Interval(hold.life.start, hold.life.end)
-    return any(open_.contains(slot) for open_ in open_intervals(local_day(slot.start, zone), hours, zone))
+    opens = open_on(local_day(slot.start, zone), definition, state.at(HouseRules, RULES), zone)
+    return any(open_.contains(slot) for open_ in opens)
 
 
 def _beyond(capacity: int, resource: str, live: list[Hold], cancels: tuple[str, ...], now: datetime) -> Iterator[Hold]:
@@ -145,21 +206,29 @@ def _beyond(capacity: int, resource: str, live: list[Hold], cancels: tuple[str, 
             kept.append((interval, units))
 
 
-def _given_up_or_refused(unfit: list[Hold], cancels: tuple[str, ...], refusal: ChangeRefused) -> list[Event]:
-    unnamed = tuple(hold.booking for hold in unfit if hold.booking not in cancels)
-    if unnamed:
-        reason = Reason(rule="bookings_do_not_fit", limit=0, actual=len(unnamed), bookings=unnamed)
-        return [msgspec.structs.replace(refusal, reasons=(reason,))]
-    return _all_or_refused(unfit, "room_changed", refusal)
+def _settled(
+    given_up: list[Hold],
+    reason: CancelReason,
+    named: tuple[str, ...] | None,
+    refusal: ChangeRefused,
+    *,
+    moved: Iterable[Event] = (),
+    own: int = 1,
+) -> list[Event]:
+    """What moves and what is given up; refused where that is too much beside the command's `own` events.
 
-
-def _all_or_refused(given_up: list[Hold], reason: CancelReason, refusal: ChangeRefused) -> list[Event]:
-    """Beside the change itself, a command has room for so many cancellations."""
-    limit = EVENTS_MAX - 1
-    if len(given_up) > limit:
-        too_many = Reason(rule="too_many_at_once", limit=limit, actual=len(given_up))
+    And where a booking is given up that is not `named`; with None, none needs to be.
+    """
+    touched_ = [*moved, *(_cancelled(hold, reason) for hold in given_up)]
+    limit = EVENTS_MAX - own
+    if len(touched_) > limit:
+        too_many = Reason(rule="too_many_at_once", limit=limit, actual=len(touched_))
         return [msgspec.structs.replace(refusal, reasons=(too_many,))]
-    return [_cancelled(hold, reason) for hold in given_up]
+    unnamed = tuple(hold.booking for hold in given_up if named is not None and hold.booking not in named)
+    if unnamed:
+        unfit = Reason(rule="bookings_do_not_fit", limit=0, actual=len(unnamed), bookings=unnamed)
+        return [msgspec.structs.replace(refusal, reasons=(unfit,))]
+    return touched_
 
 
 def _cancelled(hold: Hold, reason: CancelReason) -> Event:

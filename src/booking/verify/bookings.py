@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from booking.verify.lives import CLOSE_OUTS, Life, local_day, made_by
 from booking.verify.reading import Data, Event, NotAnEvent, whole, word
 from booking.verify.report import Findings
+from booking.verify.rooms import ROOMS, Rooms
 
 KEPT_DAYS = 3
 """A booking can hold nothing after the days that it touches; the rest is margin."""
@@ -32,7 +33,7 @@ class Bookings:
         self.made = 0
         self._findings = findings
         self._zone: ZoneInfo | None = None
-        self._rooms: dict[str, Data] = {}
+        self._rooms = Rooms()
         self._capacity: dict[str, int] = {}
         self._grace_minutes = _GRACE_MINUTES_AT_FIRST
         self._lives: dict[str, Life] = {}
@@ -73,13 +74,19 @@ class Bookings:
         for position, resource in self._capacity_changed:
             live = [life for life in self._of_days(resource, list(self._days)) if life.is_live(self._at)]
             self._check(position, resource, self._at, _LAST_INSTANT, live)
-        self._added.clear()
-        self._capacity_changed.clear()
+        still_live = (life for life in self._lives.values() if life.is_live(self._at))
+        for position, odd in self._rooms.settle(still_live):
+            self._findings.add(position, "booking", odd)
+        self._begin()
 
     def interrupt(self) -> None:
         """Leave the last command unjudged: an event that may be one more of it is missing, changed or unreadable."""
+        self._begin()
+
+    def _begin(self) -> None:
         self._added.clear()
         self._capacity_changed.clear()
+        self._rooms.begin()
 
     def _place_or_rule(self, position: int, event: Event) -> None:
         data = event.data
@@ -87,8 +94,8 @@ class Bookings:
             case "SubdistrictOpened":
                 # It never changes: the days of every booking are counted in it.
                 self._zone = self._zone or ZoneInfo(data["time_zone"])
-            case "RoomOpened" | "RoomChanged":
-                self._rooms[word(data["room"])] = data["definition"]
+            case room if room in ROOMS:
+                self._find(position, self._rooms.replay(position, event))
             case "ResourceOpened" | "ResourceChanged":
                 self._capacity[word(data["resource"])] = whole(data["capacity"])
                 self._capacity_changed.append((position, data["resource"]))
@@ -134,10 +141,11 @@ class Bookings:
             yield from self._odd_in_slot(to, event.data, to.days, life.grace)
             return
         yield from self._odd_in_slot(to, event.data, to.days, timedelta(minutes=self._grace_minutes))
+        if self._rooms.carries(event):
+            yield from self._rooms.odd_in_carrying(life, to, event)
+            return
         approved = life.confirmed_at is not None and to.is_within(life)
-        # What is carried along with its room is what that command made of it.
-        carried = isinstance(event.cause, int)
-        if not carried and event.data["awaits"] != (self._asks_approval(to) and not approved):
+        if event.data["awaits"] != (self._asks_approval(to) and not approved):
             yield f"it {'awaits' if event.data['awaits'] else 'holds without'} an approval, at odds with its use"
 
     def _zone_of_days(self) -> ZoneInfo:
@@ -169,7 +177,7 @@ class Bookings:
                 self._days.get(day, {}).get(resource, {}).pop(life.position, None)
 
     def _use(self, life: Life) -> Data | None:
-        definition = self._rooms.get(life.room)
+        definition = self._rooms.definitions.get(life.room)
         return next((use for use in definition["uses"] if use["use"] == life.use), None) if definition else None
 
     def _asks_approval(self, life: Life) -> bool:
@@ -186,7 +194,7 @@ class Bookings:
             {"resource": take["resource"], "units": take["units"] * life.units} for take in use["takes"]
         ]:
             yield f"it takes other than {life.units} units of the use {life.use} take"
-        buffer = self._rooms[life.room]["buffer_minutes"]
+        buffer = self._rooms.definitions[life.room]["buffer_minutes"]
         if life.held_until - life.end != timedelta(minutes=buffer):
             yield f"it is held until {life.held_until}, the room's buffer is {buffer} minutes"
         if tuple(data["days"]) != days:

@@ -11,6 +11,7 @@ from litestar.dto.data_structures import DTOFieldDefinition
 from litestar.openapi.spec import Reference, Schema
 from litestar.typing import FieldDefinition
 
+from booking.local_time import ExtraHours, Hours, TimeOfDay, Weekday
 from booking.reservations.events import RejectReason
 from linyue.problems import Problem, not_read, wrong
 
@@ -106,6 +107,53 @@ class BookingReject(Body, frozen=True, kw_only=True):
 
     reason: RejectReason
     note: Note | None = None
+
+
+class OpenHours(Body, frozen=True, kw_only=True):
+    """Open on a weekday (1 Monday … 7 Sunday), in the subdistrict's time; 24:00 is the end of the day."""
+
+    weekday: Weekday
+    from_: TimeOfDay = msgspec.field(name="from")
+    to: TimeOfDay
+
+    @classmethod
+    def of(cls, hours: Hours) -> "OpenHours":
+        return cls(weekday=hours.weekday, from_=hours.opens, to=hours.closes)
+
+    def hours(self) -> Hours:
+        return Hours(weekday=self.weekday, opens=self.from_, closes=self.to)
+
+
+class OpenForATime(Body, frozen=True, kw_only=True):
+    """Open beside the week's hours from one local day to another, both included.
+
+    On these weekdays, or on every day where none is named.
+    """
+
+    first_day: date
+    last_day: date
+    weekdays: Annotated[tuple[Weekday, ...], msgspec.Meta(max_length=7)] = ()
+    from_: TimeOfDay = msgspec.field(name="from")
+    to: TimeOfDay
+
+    @classmethod
+    def of(cls, extra: ExtraHours) -> "OpenForATime":
+        return cls(
+            first_day=date.fromisoformat(extra.first_day),
+            last_day=date.fromisoformat(extra.last_day),
+            weekdays=extra.weekdays,
+            from_=extra.opens,
+            to=extra.closes,
+        )
+
+    def extra_hours(self) -> ExtraHours:
+        return ExtraHours(
+            first_day=self.first_day.isoformat(),
+            last_day=self.last_day.isoformat(),
+            weekdays=self.weekdays,
+            opens=self.from_,
+            closes=self.to,
+        )
 
 
 class RoomClosing(Body, frozen=True, kw_only=True):

@@ -9,32 +9,26 @@ from litestar.params import FromQuery
 from booking.messages import Denied
 from linyue.api.answers import Items, TheParts, answered
 from linyue.api.asking import denied, position_asked
-from linyue.api.bodies import known_form
+from linyue.api.bodies import OpenForATime, OpenHours, known_form
 from projections import availability
-from projections.availability import RoomView, SpaceView, StationView, UseView
+from projections.availability import PlaceName, RoomView, StationView, UseView
 from projections.reading import Snapshot
-
-
-class OpenHours(msgspec.Struct, frozen=True, kw_only=True):
-    """Open on a weekday (1 Monday … 7 Sunday), in the subdistrict's time; 24:00 is the end of the day."""
-
-    weekday: int
-    from_: str = msgspec.field(name="from")
-    to: str
 
 
 class RoomOut(msgspec.Struct, frozen=True, kw_only=True):
     """A room.
 
-    `units` of a use is the most that can be booked at once; `sample` marks figures that are not the station's own.
+    `units` of a use is the most that can be booked at once, and each takes `takes`. `extra_hours` are open for a time
+    beside `open`, `buffer_minutes` is kept free after each booking; `sample` marks figures that are not the station's.
     """
 
     id: str
     name: str
-    station: SpaceView
-    space: SpaceView
+    station: PlaceName
+    space: PlaceName
     uses: tuple[UseView, ...]
     open: tuple[OpenHours, ...]
+    extra_hours: tuple[OpenForATime, ...]
     buffer_minutes: int
     seats: int | None
     sample: bool
@@ -87,14 +81,14 @@ async def check_named(
 
 def room_out(room: RoomView) -> RoomOut:
     """A room as it is answered."""
-    hours = tuple(OpenHours(weekday=h.weekday, from_=h.opens, to=h.closes) for h in room.open)
     return RoomOut(
         id=room.id,
         name=room.name,
         station=room.station,
         space=room.space,
         uses=room.uses,
-        open=hours,
+        open=tuple(map(OpenHours.of, room.open)),
+        extra_hours=tuple(map(OpenForATime.of, room.extra_hours)),
         buffer_minutes=room.buffer_minutes,
         seats=room.seats,
         sample=room.sample,

@@ -21,7 +21,7 @@ from linyue.problems import wrong
 from linyue.wiring import Parts
 from linyue.words import Language
 from linyue.words.codes import ACTIONS, CANCEL_REASONS, CLOSE_REASONS, REJECT_REASONS
-from linyue.words.events import EVENTS, FOR_GOOD, MOVED_AND_AWAITS, OPEN_END, TO, WHERE
+from linyue.words.events import CARRIED, EVENTS, FOR_GOOD, MOVED_AND_AWAITS, OPEN_END, TO, WHERE
 from linyue.words.rules import message, moment, span
 from projections import agenda, availability, history
 from projections.history import Row
@@ -89,7 +89,7 @@ async def rooms_moved_to(parts: Parts, rows: list[Row]) -> dict[str, str]:
     if not ids:
         return {}
     async with parts.reader.of(availability.NAME) as snapshot:
-        return {room.id: room.name for room in await availability.rooms(snapshot) if room.id in ids}
+        return {id_: room.name for id_, room in (await availability.room_names(snapshot)).items() if id_ in ids}
 
 
 def _other_room(data: Mapping[str, Any]) -> str | None:
@@ -116,7 +116,7 @@ def history_item(
         type=row.type,
         actor=shown(row.actor, row.role, known.get(row.actor), caller.known(), caller.language),
         channel=row.channel,
-        text=sentence(row.type, row.data, caller.language, zone, rooms),
+        text=sentence(row.type, row.data, caller.language, zone, rooms, carried=(row.cause or "").isdigit()),
         purpose=told.get(text_id(row.command, "purpose")) if "purpose" in row.data else None,
         note=told.get(text_id(row.command, "note")) if "note" in row.data else None,
         hash=row.hash,
@@ -124,9 +124,18 @@ def history_item(
 
 
 def sentence(
-    type_: str, data: Mapping[str, Any], language: Language, zone: ZoneInfo, rooms: Mapping[str, str] = {}
+    type_: str,
+    data: Mapping[str, Any],
+    language: Language,
+    zone: ZoneInfo,
+    rooms: Mapping[str, str] = {},
+    *,
+    carried: bool = False,
 ) -> str:
-    """What happened, by an event's type and its data as the log keeps them; `rooms` are names by room."""
+    """What happened, by an event's type and its data as the log keeps them; `rooms` are names by room.
+
+    `carried`: another event led to it.
+    """
     definition = data.get("definition") or {}
     figures: dict[str, object] = {"name": definition.get("name", ""), **data}
     wanted = data.get("wanted")
@@ -140,6 +149,8 @@ def sentence(
     asked = data.get("asked")
     figures["asked"] = ACTIONS[asked].say(language) if asked in ACTIONS else asked
     words = MOVED_AND_AWAITS if data.get("awaits") else EVENTS[type_]
+    if carried and room and type_ == "BookingRescheduled":
+        words = CARRIED
     return words.say(language, **figures)
 
 

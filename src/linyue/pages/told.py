@@ -48,14 +48,14 @@ async def rows(visit: Visit, items: Iterable[Item]) -> list[dict[str, Any]]:
     if not items:
         return []
     async with visit.reading("availability") as snapshot:
-        rooms = {room.id: room for room in await availability.rooms(snapshot)}
+        rooms = await availability.room_names(snapshot)
     people = await names(visit.parts, {item.person for item in items})
     return [
         {
             **msgspec.structs.asdict(item),
             "room_name": rooms[item.room].name,
-            "station_name": rooms[item.room].station.name,
-            "person_name": _person(visit, item.person, rooms[item.room].station.name, people),
+            "station_name": rooms[item.room].station,
+            "person_name": _person(visit, item.person, rooms[item.room].station, people),
         }
         for item in items
     ]

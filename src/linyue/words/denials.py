@@ -29,7 +29,10 @@ DENIALS: dict[tuple[str, str], Words] = {
         "The end must lie after the start; to extend, after the present end.",
     ),
     ("not_valid", "room"): Words("换用途时，请同时说明活动室。", "To change the use, say the room too."),
-    ("not_valid", "station"): Words("活动室不能换站点。", "A room cannot move to another station."),
+    ("not_valid", "station"): Words(
+        "活动室不能换站点，合并和拆分也要在同一个站点之内。",
+        "A room cannot move to another station, nor merge with one there.",
+    ),
     ("not_valid", "space"): Words("主题空间和活动室要属于同一个站点。", "The space must belong to the room's station."),
     ("not_valid", "resource"): Words(
         "资源和活动室要属于同一个站点。", "The resource must belong to the room's station."
@@ -37,6 +40,17 @@ DENIALS: dict[tuple[str, str], Words] = {
     ("not_valid", "hours"): Words(
         "开放时间要早开晚关，且不能重叠。", "Hours must end after they begin and not overlap."
     ),
-    ("not_valid", "uses"): Words("每种用途都要占用至少一种资源。", "Each use must take at least one resource."),
+    ("not_valid", "extra_hours"): Words(
+        "临时开放要先开后关，起止日期要真实存在，且先起后止。",
+        "Extra hours must end after they begin, from a day that there is to one no earlier.",
+    ),
+    ("not_valid", "uses"): Words(
+        "至少要有一种用途；每种用途要有不同的名称，占用至少一种资源，每种资源只写一次。",
+        "There must be a use, each with a name of its own, and each must take a resource, none of them twice.",
+    ),
+    ("not_valid", "retire"): Words(
+        "请写明要停用哪些活动室，每个只写一次。", "Say which rooms retire, each of them once."
+    ),
+    ("not_valid", "open"): Words("每个新活动室的编号只能写一次。", "Each new room must have an id of its own."),
     ("not_valid", "time_zone"): Words("街道的时区不能更改。", "A subdistrict's time zone never changes."),
 }

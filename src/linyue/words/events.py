@@ -9,9 +9,10 @@ EVENTS: dict[str, Words] = {
     "ResourceOpened": Words(
         "资源“{name}”登记，容量 {capacity}。", "The resource {name} was entered, capacity {capacity}."
     ),
-    "ResourceChanged": Words("资源容量改为 {capacity}。", "The resource's capacity became {capacity}."),
+    "ResourceChanged": Words("资源变更，容量 {capacity}。", "The resource was changed, capacity {capacity}."),
     "RoomOpened": Words("活动室“{name}”开放预约。", "The room {name} was opened for booking."),
     "RoomChanged": Words("活动室“{name}”的设置有变更。", "The room {name} was changed."),
+    "RoomRetired": Words("活动室停用，不再接受预约。", "The room was retired and takes no new booking."),
     "RoomClosed": Words("活动室暂停开放：{when}。原因：{reason}。", "The room was closed: {when}. Reason: {reason}."),
     "RoomReopened": Words("活动室恢复开放：{when}。", "The room was opened again: {when}."),
     "ChangeRefused": Words("变更未通过：{reasons}", "The change was refused: {reasons}"),
@@ -46,5 +47,8 @@ MOVED_AND_AWAITS = Words(
 )
 WHERE = Words("{room}，", "{room}, ")
 TO = Words("（{where}{when}）", " ({where}{when})")
+CARRIED = Words(
+    "活动室有调整，预约换到{where}时间不变。", "The rooms were rearranged: it moved to {where}at the same time."
+)
 OPEN_END = Words("{start} 起，恢复时间另行通知", "from {start}, until further notice")
 FOR_GOOD = Words("{start} 起", "from {start} on")

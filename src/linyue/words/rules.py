@@ -61,14 +61,17 @@ RULES: dict[str, Words] = {
     ),
     "wrong_state": Words("这个预约现在是“{actual}”，不能这样做。", "This booking is {actual}, so that cannot be done."),
     "bookings_do_not_fit": Words(
-        "有 {actual} 个预约不适合这一变更，请先确认要取消哪些。",
-        "{actual} bookings do not fit this change; say first which to cancel.",
+        "有 {actual} 个预约不适合这一变更：确认要取消的，请写进 cancels；否则请换一种做法。",
+        "{actual} bookings do not fit this change: name those to be cancelled in `cancels`, or change it otherwise.",
     ),
     "too_many_at_once": Words(
-        "这一变更会取消 {actual} 个预约，一次最多 {limit} 个：请分段进行。",
-        "This would cancel {actual} bookings, at most {limit} at once: do it in parts.",
+        "这一变更会取消或移动 {actual} 个预约，一次最多 {limit} 个：请分段进行，或先关闭其中一段时间。",
+        "This would cancel or move {actual} bookings, at most {limit} at once: do it in parts, or close some days.",
     ),
-    "already_open": Words("它已经存在，内容不同：请用变更。", "It is there already, and different: change it instead."),
+    "already_open": Words(
+        "这个编号已经在用，内容不同：请换一个编号，或者变更原来的。",
+        "This id is in use for another: choose another id, or change the one that is there.",
+    ),
 }
 
 SHORT: dict[str, Words] = {
