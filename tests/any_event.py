@@ -42,5 +42,5 @@ def _values(type_: inspect.Type) -> st.SearchStrategy[object]:
         case inspect.StructType(fields=fields):
             return st.fixed_dictionaries({field.name: _values(field.type) for field in fields})
         case inspect.VarTupleType(item_type=item):
-            return st.lists(_values(item), min_size=1, max_size=3).map(tuple)
+            return st.lists(_values(item), min_size=1, max_size=2).map(tuple)
     raise AssertionError(f"no values of {type_}")

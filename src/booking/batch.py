@@ -196,9 +196,9 @@ def _decoded(body: bytes) -> RefusedBody:
     return msgspec.json.decode(body, type=RefusedBody)
 
 
-def _says(refused: RefusedBody) -> tuple[int, set[str]]:
-    """What makes two refusals of a request the same: the version of the rules, and which of them said no."""
-    return refused.rules_version, {reason.rule for reason in refused.reasons}
+def _says(refused: RefusedBody) -> tuple[int, set[tuple[str, tuple[str, ...]]]]:
+    """What makes two refusals of a request the same: the version of the rules, which of them said no, and for whom."""
+    return refused.rules_version, {(reason.rule, reason.bookings) for reason in refused.reasons}
 
 
 def _body(answer: object) -> bytes:

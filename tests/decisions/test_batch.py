@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import msgspec
 import pytest
-from tests.decisions.gumei import GUMEI, LIN, NOW, STAFF, TABLE, VOLUNTEER, WANG, wish
+from tests.decisions.gumei import GUMEI, LIN, NOW, STAFF, TABLE, TRIBE, VOLUNTEER, WANG, booked, wish
 from tests.spec import CODEC, given
 
 from booking import subjects
@@ -29,7 +29,7 @@ from booking.messages import (
     Refusal,
     SealedText,
 )
-from booking.places.decide import ChangeResource, CloseRoom
+from booking.places.decide import ChangeResource, ChangeRoom, CloseRoom
 from booking.places.events import ChangeRefused
 from booking.reservations.decide import CancelBooking, RequestBooking
 from booking.rules.decide import ChangeRules
@@ -167,7 +167,8 @@ def test_a_dry_run_changes_nothing_for_the_next_command() -> None:
 def test_a_dry_run_of_a_closure_lists_what_it_would_cancel() -> None:
     dry = ask(CloseRoom(room="tribe", start=NOW, reason="other"), by=STAFF, dry_run=True)
     batch = batch_for(dry, before=(*GUMEI, TABLE))
-    assert msgspec.json.decode(batch.decide(dry).body) == {"changed": True, "cancelled": ["b1"]}
+    told = msgspec.json.decode(batch.decide(dry).body)
+    assert (told["changed"], told["cancelled"], told["room"]["id"]) == (True, ["b1"], "tribe")
 
 
 def refused(minutes_ago: float, body: bytes | None = None) -> KnownRefusal:
@@ -197,6 +198,17 @@ def test_repeats_in_the_batch_of_the_refusal_are_counted_too() -> None:
     answers = [batch.decide(one) for one in asks]
     assert answers == [answers[0]] * 3
     assert (len(batch.writes.entries), list(batch.writes.repeats.values())) == (1, [2])
+
+
+def test_a_change_that_other_bookings_stand_against_by_now_is_refused_anew() -> None:
+    """Who is told the bookings of half an hour ago would give up the wrong ones."""
+    change = ask(ChangeRoom(room="tribe", uses=TRIBE.uses[1:]), by=STAFF)
+    first = batch_for(change, before=(*GUMEI, TABLE)).decide(change)
+    known = KnownRefusal(7, NOW - timedelta(minutes=30), first.body)
+    second = booked(wish(start="2026-11-25 14:00", end="2026-11-25 15:00"), "b2")
+    batch = batch_for(change, before=(*GUMEI, TABLE, second), ask=known)
+    told = msgspec.json.decode(batch.decide(change).body)
+    assert told["reasons"][0]["bookings"] == ["b1", "b2"]
 
 
 def test_an_hour_later_it_is_written_again() -> None:
