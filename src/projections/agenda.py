@@ -73,6 +73,8 @@ bookings = Table(
     Column("start", _INSTANT, nullable=False),
     Column("end", _INSTANT, nullable=False),
     Column("grace", Interval, nullable=False),
+    # When it was booked, and since when it is where it is: a move begins its life anew.
+    Column("booked_at", _INSTANT, nullable=False),
     Column("made_at", _INSTANT, nullable=False),
     Column("confirmed_at", _INSTANT),
     Column("checked_in_at", _INSTANT),
@@ -312,6 +314,7 @@ def _made(subdistrict: str, made: BookingRequested | BookingConfirmed, recorded:
         "code": code_of(made.booking),
         "person": made.person,
         "booked_by": recorded.actor,
+        "booked_at": recorded.at,
         "purpose": text_id(recorded.command, "purpose") if made.purpose else None,
         "reason": None,
         "note": None,
@@ -346,7 +349,7 @@ def _life(row: Values) -> Life:
 def _item(row: Values, now: datetime) -> Item:
     life = _life(row)
     due_at, becomes = life.due() or (None, None)
-    told = {name: row[name] for name in Item.__struct_fields__ if name in row}
+    told = {name: row[name] for name in Item.__struct_fields__ if name in row} | {"made_at": row["booked_at"]}
     return Item(**told, id=row["booking"], state=life.standing(now), due_at=due_at, becomes=becomes)
 
 

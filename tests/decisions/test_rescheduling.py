@@ -26,6 +26,8 @@ from tests.decisions.gumei import (
 from tests.spec import Decided, Given, given
 
 from booking.messages import Ask, Asker, Event, Reason
+from booking.places.decide import CloseRoom
+from booking.places.events import RoomClosed
 from booking.reservations.decide import RequestBooking, RescheduleBooking, station_person
 from booking.reservations.events import (
     BookingApproved,
@@ -269,6 +271,27 @@ def test_a_room_or_a_use_that_is_not_there_is_not_found() -> None:
     reschedule(given(*GUMEI, TABLE), nowhere).then_denied("not_found", "room")
     reschedule(given(*GUMEI, TABLE), msgspec.structs.replace(wish(), use="茶艺")).then_denied("not_found", "use")
     reschedule(given(*GUMEI)).then_denied("not_found", "booking")
+
+
+def test_a_closure_cancels_what_has_moved_into_the_room_and_lets_be_what_has_left() -> None:
+    moved_in, moved_out = booked(wish("hall", use="半场")), booked(wish("kitchen", person="wang"), "b2")
+    log = given(
+        *GUMEI,
+        moved_in,
+        moved(moved_in, wish("kitchen", f"{TODAY} 16:00", f"{TODAY} 17:00")),
+        moved_out,
+        moved(moved_out, wish("hall", use="半场", person="wang")),
+    )
+    closed = log.when(CloseRoom(room="kitchen", start=local(f"{TODAY} 09:00"), end=None, reason="cleaning"), by=STAFF)
+    closed.then_kinds(RoomClosed, BookingCancelled)
+    assert closed.told["cancelled"] == ["b1"]
+
+
+def test_what_was_moved_away_and_given_up_there_is_not_given_up_again() -> None:
+    there = moved(TABLE, wish(start="2026-11-25 14:00", end="2026-11-25 15:00"))
+    log = given(*GUMEI, TABLE, there, BookingCancelled(**of(there), reason="ill"))
+    closed = log.when(CloseRoom(room="tribe", start=local(f"{TODAY} 09:00"), end=None, reason="cleaning"), by=STAFF)
+    closed.then_kinds(RoomClosed)
 
 
 # Whether somebody must look at it again.

@@ -12,7 +12,10 @@ LIVE: frozenset[Standing] = frozenset({"awaiting_approval", "confirmed", "checke
 
 
 class Life(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """The instants (UTC) of a booking's life, from which its standing at any `now` follows."""
+    """The instants (UTC) of a booking's life, from which its standing at any `now` follows.
+
+    `made_at`: when it was made, or last moved; it holds nothing earlier.
+    """
 
     start: datetime
     end: datetime
