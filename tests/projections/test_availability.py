@@ -244,7 +244,7 @@ async def read_by_tag(town: Town, database: TestDatabase) -> State:
 
 
 def tags_of(state: State) -> Iterator[str]:
-    return (tag for tag in state._events if availability.kind_of(tag))
+    return (tag for tag in state.tags if availability.kind_of(tag))
 
 
 async def test_a_week_of_everything_takes_three_statements(town: Town) -> None:
