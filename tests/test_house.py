@@ -32,6 +32,7 @@ MIRRORS = {
     "booking/takes.py": "tests/decisions/test_places.py",
     "linyue/api/answers.py": "tests/http/test_bookings.py",
     "linyue/api/asking.py": "tests/http/test_idempotency.py",
+    "linyue/api/room_bodies.py": "tests/http/test_rooms.py",
     "linyue/examples.py": "tests/http/test_openapi.py",
     "linyue/pages/told.py": "tests/pages/test_bookings.py",
     "linyue/postgres/roles.py": "tests/migrations/test_privileges.py",

@@ -126,6 +126,45 @@ _ROOM = {
     "seats": None,
     "sample": True,
 }
+_NEW_ROOM = {
+    "id": "wanyuan-1-tennis",
+    "name": "乒乓球室",
+    "station": "wanyuan-1",
+    "space": "wanyuan-1-create",
+    "uses": [{"use": "乒乓球", "takes": [{"resource": "wanyuan-1-table"}], "units": 2}],
+    "hours": [{"weekday": 1, "from": "09:00", "to": "21:00"}],
+}
+_RESOURCE = {"id": "wanyuan-1-table", "name": "乒乓球台", "station": "wanyuan-1", "capacity": 2}
+_EFFECT: dict[str, Any] = {"does_not_fit": [], "cancelled": [], "dry_run": False, "position": 1234}
+_ID_TAKEN = {
+    **_REFUSAL,
+    "detail": "这个编号已经在用，内容不同：请换一个编号，或者变更原来的。",
+    "reasons": [
+        {
+            "rule": "already_open",
+            "message": "这个编号已经在用，内容不同：请换一个编号，或者变更原来的。",
+            "limit": None,
+            "actual": "wanyuan-1-tennis",
+            "rules_version": 1,
+        }
+    ],
+    "alternatives": [],
+}
+_DOES_NOT_FIT = {
+    **_REFUSAL,
+    "detail": "有 1 个预约不适合这一变更：确认要取消的，请写进 cancels；否则请换一种做法。",
+    "reasons": [
+        {
+            "rule": "bookings_do_not_fit",
+            "message": "有 1 个预约不适合这一变更：确认要取消的，请写进 cancels；否则请换一种做法。",
+            "limit": 0,
+            "actual": 1,
+            "rules_version": 1,
+            "bookings": [BOOKING_ID],
+        }
+    ],
+    "alternatives": [],
+}
 _HASH = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 _BOOKING_PATH = {"booking": BOOKING_ID}
 
@@ -258,6 +297,42 @@ EXAMPLES: dict[str, Example] = {
             "next": None,
             "position": 1234,
         },
+    ),
+    "POST rooms": Example(body=_NEW_ROOM, answer={**_ROOM, "id": "wanyuan-1-tennis", **_EFFECT}, refusal=_ID_TAKEN),
+    "PATCH rooms/{room}": Example(
+        parameters={"room": "wanyuan-1-vitality"},
+        body={"seats": None, "extra_hours": _ROOM["extra_hours"], "cancels": [], "dry_run": True},
+        answer={**_ROOM, **_EFFECT, "does_not_fit": [BOOKING_ID], "dry_run": True},
+        refusal=_DOES_NOT_FIT,
+    ),
+    "POST rooms/replace": Example(
+        body={"retire": ["wanyuan-1-vitality"], "open": [_NEW_ROOM], "cancels": [], "dry_run": False},
+        answer={
+            "rooms": [{**_ROOM, "id": "wanyuan-1-tennis"}],
+            "retired": ["wanyuan-1-vitality"],
+            "moved": [{"booking": BOOKING_ID, "room": "wanyuan-1-tennis"}],
+            **_EFFECT,
+        },
+        refusal=_DOES_NOT_FIT,
+    ),
+    "POST rooms/{room}/reopen": Example(
+        parameters={"room": "wanyuan-1-vitality"},
+        body={"from": "2026-12-02T14:00:00+08:00", "to": "2026-12-02T15:00:00+08:00"},
+        answer={**_ROOM, **_EFFECT},
+    ),
+    "GET resources": Example(
+        parameters={"station": "wanyuan-1"}, answer={"items": [_RESOURCE], "next": None, "position": 1234}
+    ),
+    "POST resources": Example(
+        body={"id": "wanyuan-1-table", "station": "wanyuan-1", "name": "乒乓球台", "capacity": 2},
+        answer={**_RESOURCE, **_EFFECT},
+        refusal=_ID_TAKEN,
+    ),
+    "PATCH resources/{resource}": Example(
+        parameters={"resource": "wanyuan-1-table"},
+        body={"capacity": 1, "cancels": [BOOKING_ID]},
+        answer={**_RESOURCE, "capacity": 1, **_EFFECT, "cancelled": [BOOKING_ID]},
+        refusal=_DOES_NOT_FIT,
     ),
     "POST rooms/{room}/close": Example(
         parameters={"room": "wanyuan-1-vitality"},

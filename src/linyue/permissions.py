@@ -46,7 +46,14 @@ TABLE: Mapping[str, Mapping[Who, Scope]] = {
     "POST bookings/{booking}/approve": _STAFF,
     "POST bookings/{booking}/reject": _STAFF,
     "GET me/bookings": _OWN,
+    "POST rooms": _STAFF,
+    "PATCH rooms/{room}": _STAFF,
+    "POST rooms/replace": _STAFF,
     "POST rooms/{room}/close": _STAFF,
+    "POST rooms/{room}/reopen": _STAFF,
+    "GET resources": {"staff": "stations", "auditor": "all", "admin": "all"},
+    "POST resources": _STAFF,
+    "PATCH resources/{resource}": _STAFF,
     "GET audit/events": {"auditor": "all", "admin": "all"},
 }
 

@@ -19,7 +19,7 @@ from litestar.stores.registry import StoreRegistry
 from litestar.types import HTTPScope, LifeSpanReceive, LifeSpanScope, LifeSpanSend, Message, Receive, Scope, Send
 
 from linyue import health, metrics, openapi, permissions, problems, scrape
-from linyue.api import agenda, audit, availability, bookings, catalogue, closures, history, moves, queries
+from linyue.api import agenda, audit, availability, bookings, catalogue, closures, history, moves, queries, rooms
 from linyue.api.advice import Advice
 from linyue.api.answers import TheParts
 from linyue.clock import clock_of
@@ -39,6 +39,7 @@ API_HANDLERS = (
     *agenda.HANDLERS,
     *history.HANDLERS,
     *closures.HANDLERS,
+    *rooms.HANDLERS,
     *audit.HANDLERS,
 )
 # Nothing that is asked of the API is longer; a page's form neither.

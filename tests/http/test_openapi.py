@@ -70,13 +70,17 @@ def test_whatever_the_description_allows_is_answered_as_it_says(running: Running
         for operation in methods.values():
             _point_at(operation, path, [m["id"] for m in made])
     schemas = document["components"]["schemas"]
-    for name in ("BookingRequest", "BookingReschedule", "BookingExtend"):
+    places = ("RoomOpening", "RoomInPlace", "RoomChanging", "RoomsReplacing", "ResourceOpening", "TakeGiven")
+    for name in ("BookingRequest", "BookingReschedule", "BookingExtend", *places):
         fields = schemas[name]["properties"]
         for field, known in (
             ("room", ["painting", "tribe", "hall", "nowhere"]),
             ("start", [at(hour) for hour in (10, 12, 20)]),
             ("end", [at(hour) for hour in (11, 13, 21)]),
             ("person", [None, "nobody", running.served.people["resident"]]),
+            ("station", ["wanyuan", "gulong", "nowhere"]),
+            ("space", ["create", "poem", "nowhere"]),
+            ("resource", ["floor", "tables", "ink", "nowhere"]),
         ):
             if field in fields:
                 fields[field] = {"enum": known}
@@ -90,6 +94,7 @@ def test_whatever_the_description_allows_is_answered_as_it_says(running: Running
 
 def _point_at(operation: dict[str, Any], path: str, bookings: list[str]) -> None:
     known = {"booking": [*bookings, "0123456789abcdefghjk"], "room": ["painting", "ink", "nowhere"]}
+    known["resource"] = ["floor", "ink", "nowhere"]
     for parameter in operation.get("parameters", []):
         if parameter["in"] == "path":
             parameter["schema"] = {"enum": known[parameter["name"]]}
@@ -141,7 +146,11 @@ def test_the_description_says_who_may_call_and_which_reasons_there_are(running: 
         # A check writes nothing, so there is nothing that could be done twice.
         assert ("Idempotency-Key" in names) == (not call.startswith("GET") and call != "POST bookings/check")
     optional = {call for call in TABLE if operation_of(document, call).get("requestBody", {}).get("required") is False}
-    assert optional == {f"POST bookings/{{booking}}/{action}" for action in ("cancel", "check-in", "approve", "end")}
+    assert optional == {
+        *(f"POST bookings/{{booking}}/{action}" for action in ("cancel", "check-in", "approve", "end")),
+        "PATCH rooms/{room}",
+        "PATCH resources/{resource}",
+    }
     schemas = document["components"]["schemas"]
     assert set(schemas["BookingCancel"]["properties"]["reason"]["enum"]) == {*get_args(GivenReason), None}
     assert schemas["BookingReject"]["properties"]["reason"]["enum"] == list(REJECT_REASONS)

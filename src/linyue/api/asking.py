@@ -1,5 +1,6 @@
 """One way from a caller's wish to the desk, for the API and the pages: the budget, then the command."""
 
+import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime
@@ -13,7 +14,7 @@ from litestar import Request
 from booking import answers
 from booking.desk import Desk, DeskFault, fingerprint, new_command_id, sealed_text_key
 from booking.messages import Answer, Ask, Channel, Command, Denied, Outcome, Reason, RefusedBody, SealedText
-from linyue.api.bodies import POSITION_MAX, key_of
+from linyue.api.bodies import POSITION_MAX, key_of, known_form
 from linyue.permissions import Caller
 from linyue.problems import Problem, Sentence, too_many, wrong
 from linyue.wiring import Parts
@@ -164,6 +165,16 @@ def position_asked(request: Request[Any, Any, Any]) -> int | None:
     if not (header.isascii() and header.isdigit() and len(header) < 20 and int(header) <= POSITION_MAX):
         raise wrong("not_whole", POSITION)
     return int(header)
+
+
+_PLACE = re.compile(r"[a-z0-9][a-z0-9-]{0,59}")
+
+
+def place_id(place: str, kind: str) -> str:
+    """The id of a room or a resource in a path; what no place can be called is not there. Raises a Problem."""
+    if not _PLACE.fullmatch(known_form(place, kind)):
+        raise denied(Denied(code="not_found", what=kind))
+    return place
 
 
 @asynccontextmanager

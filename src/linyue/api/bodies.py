@@ -132,7 +132,7 @@ class OpenForATime(Body, frozen=True, kw_only=True):
 
     first_day: date
     last_day: date
-    weekdays: Annotated[tuple[Weekday, ...], msgspec.Meta(max_length=7)] = ()
+    weekdays: Annotated[list[Weekday], msgspec.Meta(max_length=7)] = []
     from_: TimeOfDay = msgspec.field(name="from")
     to: TimeOfDay
 
@@ -141,7 +141,7 @@ class OpenForATime(Body, frozen=True, kw_only=True):
         return cls(
             first_day=date.fromisoformat(extra.first_day),
             last_day=date.fromisoformat(extra.last_day),
-            weekdays=extra.weekdays,
+            weekdays=list(extra.weekdays),
             from_=extra.opens,
             to=extra.closes,
         )
@@ -150,7 +150,7 @@ class OpenForATime(Body, frozen=True, kw_only=True):
         return ExtraHours(
             first_day=self.first_day.isoformat(),
             last_day=self.last_day.isoformat(),
-            weekdays=self.weekdays,
+            weekdays=tuple(self.weekdays),
             opens=self.from_,
             closes=self.to,
         )

@@ -7,13 +7,13 @@ import msgspec
 from litestar import Request, Response, post
 from litestar.params import FromPath, JSONBody
 
-from booking.messages import Denied, Outcome
+from booking.messages import Outcome
 from booking.places.decide import CloseRoom
 from linyue.api.answers import TheCaller, TheParts, answered
-from linyue.api.asking import Wish, ask, denied, key_and_print, refusal
-from linyue.api.bodies import RoomClosing, Strict, after, in_bounds, known_form
+from linyue.api.asking import Wish, ask, key_and_print, place_id, refusal
+from linyue.api.bodies import RoomClosing, Strict, after, in_bounds
 from linyue.api.catalogue import RoomOut, room_out
-from projections import availability
+from projections.availability import RoomView
 
 
 class ClosureOut(RoomOut, frozen=True, kw_only=True):
@@ -27,6 +27,7 @@ class ClosureOut(RoomOut, frozen=True, kw_only=True):
 class _Closed(msgspec.Struct, frozen=True, kw_only=True):
     """The desk's answer."""
 
+    room: RoomView
     cancelled: list[str]
 
 
@@ -48,20 +49,18 @@ async def close_room(
 ) -> Response[ClosureOut]:
     """Close a room for a time, or until further notice; what lies ahead is cancelled, and listed first by `dry_run`."""
     key, fingerprint = key_and_print(request, data)
-    command = _command(known_form(room, "room"), data)
-    zone = await parts.lasting.zone()
-    # Before the command: once that is done, nothing may keep its answer from the caller.
-    async with parts.reader.of(availability.NAME) as snapshot:
-        known = await availability.room(snapshot, command.room)
-    if known is None:
-        raise denied(Denied(code="not_found", what="room"))
+    command = _command(place_id(room, "room"), data)
     wish = Wish(command=command, key=key, fingerprint=fingerprint, texts={"note": data.note}, dry_run=data.dry_run)
     answer = await ask(parts, caller, wish)
     if answer.outcome is Outcome.REFUSED:
-        raise await refusal(answer, caller.language, zone)
-    cancelled = msgspec.json.decode(answer.body, type=_Closed).cancelled
-    told = msgspec.structs.asdict(room_out(known))
-    out = ClosureOut(**told, cancelled=cancelled, dry_run=data.dry_run, position=answer.position)
+        raise await refusal(answer, caller.language, await parts.lasting.zone())
+    told = msgspec.json.decode(answer.body, type=_Closed)
+    out = ClosureOut(
+        **msgspec.structs.asdict(room_out(told.room)),
+        cancelled=told.cancelled,
+        dry_run=data.dry_run,
+        position=answer.position,
+    )
     return answered(out, answer.position)
 
 

@@ -36,6 +36,13 @@ MALFORMED: dict[str, Words] = {
     "not_text": Words("{field} 要是文字。", "`{field}` must be text."),
     "not_yes_or_no": Words("{field} 要是 true 或 false。", "`{field}` must be true or false."),
     "not_object": Words("{field} 要是 JSON 对象。", "`{field}` must be a JSON object."),
+    "not_a_place_id": Words(
+        "{field} 只能用小写字母、数字和连字符，最多 60 个，且不能是 replace。",
+        "`{field}` takes lower-case letters, digits and hyphens, at most 60, and must not be replace.",
+    ),
+    "not_time": Words(
+        "{field} 要写成时间，例如 09:00 或 24:00。", "`{field}` must be a time of day, as 09:00 or 24:00."
+    ),
     "not_an_id": Words("{field} 不是有效的编号。", "`{field}` is not an id."),
     "other": Words("{field} 的值无效。", "The value of `{field}` is not valid."),
     "ends_first": Words("{field} 要晚于开始。", "`{field}` must lie after the start."),
@@ -73,6 +80,8 @@ _SAID = [
     (r"length <= (?P<most>\d+)", "too_long"),
     (r"Expected `int` >= (?P<least>-?\d+)", "too_small"),
     (r"Expected `int` <= (?P<most>-?\d+)|Integer value out of range", "too_big"),
+    (r"matching regex '\^\(\[01\]", "not_time"),
+    (r"matching regex '\^(\(\?!replace\$\))?\[a-z0-9\]", "not_a_place_id"),
     (r"matching regex", "not_an_id"),
     (r"Expected `int`", "not_whole"),
     (r"Expected `str", "not_text"),
