@@ -196,9 +196,9 @@ def _decoded(body: bytes) -> RefusedBody:
     return msgspec.json.decode(body, type=RefusedBody)
 
 
-def _says(refused: RefusedBody) -> tuple[int, set[tuple[str, tuple[str, ...]]]]:
+def _says(refused: RefusedBody) -> tuple[int, set[tuple[str, frozenset[str]]]]:
     """What makes two refusals of a request the same: the version of the rules, which of them said no, and for whom."""
-    return refused.rules_version, {(reason.rule, reason.bookings) for reason in refused.reasons}
+    return refused.rules_version, {(reason.rule, frozenset(reason.bookings)) for reason in refused.reasons}
 
 
 def _body(answer: object) -> bytes:

@@ -107,7 +107,7 @@ class Model:
     version: int = 1
     bookings: dict[str, Booking] = field(default_factory=dict)
     closures: list[tuple[str, int, int | None, bool]] = field(default_factory=list)
-    refused: dict[object, tuple[int, int, frozenset[str]]] = field(default_factory=dict)
+    refused: dict[object, tuple[int, int, frozenset[str], frozenset[str]]] = field(default_factory=dict)
     events: int = 0
 
     @property
@@ -120,13 +120,16 @@ class Model:
         if events:
             self.last_at = self.now
 
-    def refuse(self, request: object, rules: frozenset[str]) -> None:
-        """A refusal is written once an hour for the same request, by the same rules of the same version."""
+    def refuse(self, request: object, rules: frozenset[str], bookings: frozenset[str] = frozenset()) -> None:
+        """A refusal is written once an hour for the same request, by the same rules of the same version.
+
+        And, where bookings stand against it, for the same bookings.
+        """
         before = self.refused.get(request)
-        if before and before[1:] == (self.version, rules) and self.now - before[0] < HOUR:
+        if before and before[1:] == (self.version, rules, bookings) and self.now - before[0] < HOUR:
             return
         self.wrote(1)
-        self.refused[request] = self.now, self.version, rules
+        self.refused[request] = self.now, self.version, rules, bookings
 
     def closed_at(self, room: str, second: int) -> bool:
         closed = False
@@ -134,6 +137,11 @@ class Model:
             if name == room and start <= second and (end is None or second < end):
                 closed = is_closed
         return closed
+
+    def is_closed_within(self, room: str, start: int, end: int) -> bool:
+        """Whether anything of this time is closed: closures begin and end at whole quarters of an hour or right now."""
+        seconds = {start, *range(-(-start // (15 * MINUTE)) * 15 * MINUTE, end, 15 * MINUTE)}
+        return any(self.closed_at(room, second) for second in seconds if second < end)
 
     def taken(self, resource: str, start: int, end: int, but: Booking | None = None) -> int:
         """The most that is held at one instant: holds begin and end at whole minutes or at a recorded second."""

@@ -253,16 +253,28 @@ class People(System):
         some = [b for b in self.model.bookings.values() if b.standing(self.model.now) in standings]
         return sorted(some, key=lambda b: (b.start, b.id))[pick % len(some)] if some else None
 
-    def agrees(self, command: str, answer: Answer, rules: frozenset[str], request: tuple[str, Command]) -> None:
-        """The system says what the model says, for every rule of it; `request`: who asked for what."""
+    def agrees(
+        self,
+        command: str,
+        answer: Answer,
+        rules: frozenset[str],
+        request: tuple[str, Command],
+        bookings: frozenset[str] = frozenset(),
+    ) -> None:
+        """The system says what the model says, for every rule of it; `request`: who asked for what.
+
+        `bookings` stand against it.
+        """
         counted[command, "refused" if rules else "accepted"] += 1
         if not rules:
             assert answer.outcome is Outcome.DONE, (request, answer)
             return
         assert answer.outcome is Outcome.REFUSED, (request, answer, rules)
-        told = {reason["rule"] for reason in msgspec.json.decode(answer.body)["reasons"]}
+        reasons = msgspec.json.decode(answer.body)["reasons"]
+        told = {reason["rule"] for reason in reasons}
         assert told == rules, (request, told, rules)
-        self.model.refuse(request, rules)
+        assert {booking for reason in reasons for booking in reason.get("bookings", ())} == bookings
+        self.model.refuse(request, rules, bookings)
 
 
 def resident(person: str) -> Asker:

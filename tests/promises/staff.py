@@ -86,14 +86,17 @@ class Staff(People):
         if not dry_run:
             self.model.refuse((STAFF.id, command), frozenset({"in_the_past"}))
 
-    @rule(room=st.sampled_from(list(ROOMS)), hours=st.integers(1, 6), ahead=st.integers(0, 30))
+    @rule(room=st.sampled_from(list(ROOMS)), hours=st.integers(1, 6), ahead=st.integers(-2, 30))
     def reopen(self, room: str, hours: int, ahead: int) -> None:
         start = (self.model.now // HOUR + ahead) * HOUR
-        command = places.ReopenRoom(room=room, start=instant(start), end=instant(start + hours * HOUR))
-        assert self.ask(command, STAFF).outcome is Outcome.DONE
-        counted["reopen", "accepted"] += 1
-        self.model.closures.append((room, start, start + hours * HOUR, False))
-        self.model.wrote(1)
+        end = start + hours * HOUR
+        command = places.ReopenRoom(room=room, start=instant(start), end=instant(end))
+        answer = self.ask(command, STAFF)
+        rules = frozenset({"in_the_past"}) if end <= self.model.now else frozenset()
+        self.agrees("reopen", answer, rules, (STAFF.id, command))
+        if not rules and self.model.is_closed_within(room, max(start, self.model.now), end):
+            self.model.closures.append((room, start, end, False))
+            self.model.wrote(1)
 
     @rule(resource=st.sampled_from(["table", "half", "bats"]), capacity=st.integers(1, 4), give_up=st.booleans())
     def change_capacity(self, resource: str, capacity: int, give_up: bool) -> None:
@@ -117,7 +120,7 @@ class Staff(People):
         command = places.ChangeResource(resource=resource, capacity=capacity, cancels=cancels)
         answer = self.ask(command, STAFF)
         rules = frozenset({"bookings_do_not_fit"}) if unfit and not give_up else frozenset()
-        self.agrees("change_capacity", answer, rules, (STAFF.id, command))
+        self.agrees("change_capacity", answer, rules, (STAFF.id, command), frozenset(unfit) if rules else frozenset())
         if rules or capacity == self.model.capacity[resource]:
             return
         assert set(msgspec.json.decode(answer.body)["cancelled"]) == unfit
