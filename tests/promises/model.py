@@ -23,9 +23,38 @@ class Use:
 
 
 @dataclass(frozen=True)
+class Extra:
+    """Open beside the week's hours, from one local day to another."""
+
+    first_day: int
+    last_day: int
+    opens: int
+    closes: int
+
+
+@dataclass(frozen=True)
 class Room:
     uses: dict[str, Use]
     buffer: int = 0
+    opens: int = OPENS
+    closes: int = CLOSES
+    extra: tuple[Extra, ...] = ()
+
+    def is_open(self, second: int) -> bool:
+        day, of_day = divmod(second, DAY)
+        extra = any(e.first_day <= day <= e.last_day and e.opens <= of_day < e.closes for e in self.extra)
+        return extra or self.opens <= of_day < self.closes
+
+    def is_open_within(self, start: int, end: int) -> bool:
+        """On one local day, without an end in between. Hours begin and end at whole hours."""
+        return start // DAY == (end - 1) // DAY and all(self.is_open(s) for s in (*range(start, end, HOUR), end - 1))
+
+    def opened(self, second: int) -> int:
+        """When it was opened that is open then: where its slots are counted from."""
+        hour = second // HOUR * HOUR
+        while hour % DAY and self.is_open(hour - HOUR):
+            hour -= HOUR
+        return hour
 
 
 @dataclass(frozen=True)
@@ -174,10 +203,11 @@ class Model:
 
     def broken_by(self, place: Place, held_until: int, of: Booking | None) -> frozenset[str]:
         """What the room says of a slot, whoever has it and since whenever; what has passed of a booking is its own."""
-        use, start, end = self.rooms[place.room].uses[place.use], place.start, place.end
+        room, start, end = self.rooms[place.room], place.start, place.end
+        use = room.uses[place.use]
         held_from = max(start, self.now) if of is not None and start == of.start and end > self.now else start
-        opens, closes = start // DAY * DAY + OPENS, start // DAY * DAY + CLOSES
-        open_then = opens <= start and end <= closes
+        open_then = room.is_open_within(start, end)
+        opens = room.opened(start)
         taken = {resource: self.taken(resource, held_from, held_until, of) for resource in use.takes}
         most = min([use.units, *(self.capacity[r] // each for r, each in use.takes.items())])
         says_no = {
@@ -237,6 +267,67 @@ class Model:
         booking.held_until += self.now - booking.end
         booking.end, booking.recorded = self.now, True
         self.wrote(1)
+
+    def live_in(self, *rooms: str) -> list[Booking]:
+        return [b for b in self.bookings.values() if b.room in rooms and b.standing(self.now) in LIVE]
+
+    def unfit_in(self, name: str, room: Room) -> set[str]:
+        """Whom a room leaves without a place that becomes so: their use, what it takes, the hours."""
+        return {b.id for b in self.live_in(name) if not self._serves(room, b) or b.takes != self._takes(room, b)}
+
+    def _serves(self, room: Room, booking: Booking) -> bool:
+        use = room.uses.get(booking.use)
+        return use is not None and booking.units <= use.units and room.is_open_within(booking.start, booking.end)
+
+    @staticmethod
+    def _takes(room: Room, booking: Booking) -> dict[str, int]:
+        return {resource: each * booking.units for resource, each in room.uses[booking.use].takes.items()}
+
+    def rehoused(
+        self, retire: tuple[str, ...], into: dict[str, Room], named: set[str]
+    ) -> tuple[dict[str, str], set[str]]:
+        """To which of the new rooms each booking goes, those made first before the others; and who has no place."""
+        leaving = sorted(self.live_in(*retire), key=lambda b: (b.id in named, b.made, b.id))
+        staying = [b for b in self.bookings.values() if b not in leaving]
+        homes: dict[str, str] = {}
+        for booking in leaving:
+            for name, room in into.items():
+                if self._serves(room, booking):
+                    moved = self._moved(booking, name, room)
+                    if all(self._has_room(resource, moved, staying) for resource in moved.takes):
+                        homes[booking.id] = name
+                        staying.append(moved)
+                        break
+        return homes, {b.id for b in leaving} - homes.keys()
+
+    def _moved(self, booking: Booking, name: str, room: Room) -> Booking:
+        """The same booking there, from now on."""
+        return replace(
+            booking,
+            room=name,
+            takes=self._takes(room, booking),
+            held_until=booking.end + room.buffer,
+            made=self.now,
+            confirmed=None if booking.confirmed is None else self.now,
+        )
+
+    def _has_room(self, resource: str, moved: Booking, others: list[Booking]) -> bool:
+        first, holding = max(moved.start, self.now), [b for b in others if b.takes.get(resource)]
+        instants = [first, *(max(b.start, b.made) for b in holding)]
+        peak = max(
+            sum(b.takes[resource] for b in holding if b.holds(second, self.now))
+            for second in instants
+            if first <= second < moved.held_until
+        )
+        return peak + moved.takes[resource] <= self.capacity[resource]
+
+    def replace_rooms(self, retire: tuple[str, ...], into: dict[str, Room], homes: dict[str, str]) -> None:
+        for name in retire:
+            del self.rooms[name]
+        self.closures = [closure for closure in self.closures if closure[0] not in retire]
+        self.rooms |= into
+        for id_, home in homes.items():
+            self.bookings[id_] = self._moved(self.bookings[id_], home, into[home])
 
     def overlapping(self, room: str, start: int, end: int | None) -> set[str]:
         return {

@@ -59,7 +59,7 @@ class Staff(People):
             self.model.end({booking}, "rejected")
         self.model.wrote(1)
 
-    @rule(room=st.sampled_from(list(ROOMS)), hours=st.integers(1, 6), ahead=st.integers(-2, 30), dry_run=st.booleans())
+    @rule(room=st.sampled_from(list(ROOMS)), hours=st.integers(1, 6), ahead=st.integers(-8, 24), dry_run=st.booleans())
     def close(self, room: str, hours: int, ahead: int, dry_run: bool) -> None:
         start = (self.model.now // HOUR + ahead) * HOUR
         command = places.CloseRoom(
@@ -68,6 +68,9 @@ class Staff(People):
         lost = self.model.overlapping(room, start, start + hours * HOUR)
         over = start + hours * HOUR <= self.model.now
         answer = self.ask(command, STAFF, dry_run=dry_run)
+        if room not in self.model.rooms:
+            assert answer.outcome is Outcome.DENIED
+            return
         if over:
             self._is_over(answer, command, dry_run=dry_run)
             return
@@ -86,12 +89,15 @@ class Staff(People):
         if not dry_run:
             self.model.refuse((STAFF.id, command), frozenset({"in_the_past"}))
 
-    @rule(room=st.sampled_from(list(ROOMS)), hours=st.integers(1, 6), ahead=st.integers(-2, 30))
+    @rule(room=st.sampled_from(list(ROOMS)), hours=st.integers(1, 6), ahead=st.integers(-6, 12))
     def reopen(self, room: str, hours: int, ahead: int) -> None:
         start = (self.model.now // HOUR + ahead) * HOUR
         end = start + hours * HOUR
         command = places.ReopenRoom(room=room, start=instant(start), end=instant(end))
         answer = self.ask(command, STAFF)
+        if room not in self.model.rooms:
+            assert answer.outcome is Outcome.DENIED
+            return
         rules = frozenset({"in_the_past"}) if end <= self.model.now else frozenset()
         self.agrees("reopen", answer, rules, (STAFF.id, command))
         if not rules and self.model.is_closed_within(room, max(start, self.model.now), end):

@@ -12,10 +12,11 @@ from cryptography.fernet import Fernet
 from hypothesis.stateful import RuleBasedStateMachine
 from sqlalchemy.ext.asyncio import AsyncEngine
 from tests.conftest import TestDatabase
-from tests.promises.model import HOUR, MINUTE, Model, Room, Use
+from tests.promises.model import CLOSES, HOUR, MINUTE, OPENS, Model, Room, Use
 
 from booking import subjects
 from booking.desk import Desk
+from booking.local_time import ExtraHours, Hours
 from booking.messages import Answer, Ask, Asker, Command, Outcome
 from booking.places import decide as places
 from booking.places import events as place_events
@@ -39,8 +40,17 @@ ROOMS = {
     "hall": Room({"整场": Use({"half": 2, "speaker": 1}, approval=True), "半场": Use({"half": 1}, units=2)}),
     "kitchen": Room({"烘焙": Use({"oven": 1}, slot=30 * MINUTE)}, buffer=30 * MINUTE),
     "dance": Room({"舞蹈": Use({"floor": 1, "speaker": 1}, approval=True)}),
+    "court": Room({"羽毛球": Use({"net": 1}, units=2)}),
 }
-CAPACITY = {"table": 3, "bats": 4, "billiards": 1, "half": 2, "speaker": 1, "oven": 1, "floor": 1}
+# What the court is split into, and merged from: the one is tidied after each booking, the other has a net.
+HALVES = {
+    "east": Room({"羽毛球": Use({"east-net": 1})}, buffer=HOUR),
+    "west": Room({"羽毛球": Use({"west-net": 1})}),
+}
+CAPACITY = {
+    "table": 3, "bats": 4, "billiards": 1, "half": 2, "speaker": 1, "oven": 1, "floor": 1,
+    "net": 2, "east-net": 1, "west-net": 1,
+}  # fmt: skip
 PEOPLE = ("anna", "boris", "chen", "dora")
 STAFF = Asker(id="staff", role="staff", channel="desk", scope="all")
 TICKER = Asker(id="system", role="system", channel="scheduler", scope="all")
@@ -48,6 +58,31 @@ TICKER = Asker(id="system", role="system", channel="scheduler", scope="all")
 
 def instant(seconds: int) -> datetime:
     return (FIRST_DAY + timedelta(seconds=seconds)).astimezone(UTC)
+
+
+def clock(second: int) -> str:
+    """A time of day as the rules write it."""
+    return f"{second // HOUR:02d}:{second % HOUR // MINUTE:02d}"
+
+
+def week(room: Room) -> tuple[Hours, ...]:
+    """The hours of a room's week; none of its own where they are those of the house."""
+    if (room.opens, room.closes) == (OPENS, CLOSES):
+        return ()
+    return tuple(Hours(weekday=day, opens=clock(room.opens), closes=clock(room.closes)) for day in range(1, 8))
+
+
+def for_a_time(room: Room) -> tuple[ExtraHours, ...]:
+    """What it is open for beside that."""
+    return tuple(
+        ExtraHours(
+            first_day=str(FIRST_DAY.date() + timedelta(days=extra.first_day)),
+            last_day=str(FIRST_DAY.date() + timedelta(days=extra.last_day)),
+            opens=clock(extra.opens),
+            closes=clock(extra.closes),
+        )
+        for extra in room.extra
+    )
 
 
 class System(RuleBasedStateMachine):
@@ -62,7 +97,7 @@ class System(RuleBasedStateMachine):
         super().__init__()
         self.subdistrict = f"run-{next(self.numbers)}"
         self.asked = 0
-        self.model = Model(rooms=ROOMS, capacity=dict(CAPACITY), clock=7 * HOUR)
+        self.model = Model(rooms=dict(ROOMS), capacity=dict(CAPACITY), clock=7 * HOUR)
         vault = Vault(self.subdistrict, [Fernet.generate_key().decode()])
         connect = partial(writer, self.database)
         self.desk = Desk(subjects, codec_of(self.subdistrict), vault, connect, lambda: instant(self.model.clock))
@@ -102,28 +137,30 @@ class System(RuleBasedStateMachine):
             places.OpenStation(station="station", name="站", power="力", theme="题"),
             places.OpenSpace(space="space", station="station", name="空间"),
             *(places.OpenResource(resource=r, station="station", name=r, capacity=n) for r, n in CAPACITY.items()),
-            *(places.OpenRoom(room=name, definition=self.definition(name)) for name in ROOMS),
+            *(places.OpenRoom(room=name, definition=self.definition(name, room)) for name, room in ROOMS.items()),
         ]
         for command in opened:
             assert self.ask(command, STAFF).outcome is Outcome.DONE
             self.model.wrote(1)
 
     @staticmethod
-    def definition(room: str) -> place_events.RoomDefinition:
+    def definition(name: str, room: Room) -> place_events.RoomDefinition:
         return place_events.RoomDefinition(
-            name=room,
+            name=name,
             station="station",
             space="space",
-            buffer_minutes=ROOMS[room].buffer // MINUTE,
+            buffer_minutes=room.buffer // MINUTE,
+            hours=week(room),
+            extra_hours=for_a_time(room),
             uses=tuple(
                 place_events.Use(
-                    use=name,
+                    use=use_name,
                     takes=tuple(Take(resource=r, units=n) for r, n in use.takes.items()),
                     units=use.units,
                     slot_minutes=use.slot // MINUTE,
                     approval=use.approval,
                 )
-                for name, use in ROOMS[room].uses.items()
+                for use_name, use in room.uses.items()
             ),
         )
 

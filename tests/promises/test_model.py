@@ -12,7 +12,7 @@ from hypothesis.stateful import run_state_machine_as_test as run
 from tests.conftest import TestDatabase
 from tests.promises.model import DAY, HOUR, MINUTE, Place
 from tests.promises.people import counted, people
-from tests.promises.staff import Staff
+from tests.promises.rooms import Rooms
 from tests.promises.system import FIRST_DAY, TICKER, instant
 
 from booking.messages import Outcome
@@ -23,10 +23,13 @@ from projections import agenda, availability, due, history
 # In the long run each command must have been accepted and refused so often.
 LONG_RUN_MIN = 100
 ROUNDS_MAX = 12
-COMMANDS = ("request", "reschedule", "extend", "end", "cancel", "check_in", "approve", "reject", "change_capacity")
+COMMANDS = (
+    "request", "reschedule", "extend", "end", "cancel", "check_in", "approve", "reject",
+    "change_capacity", "close", "reopen", "change_room", "replace_rooms",
+)  # fmt: skip
 
 
-class World(Staff):
+class World(Rooms):
     """Beside what people and staff do: clocks, schedulers and readers."""
 
     @rule(seconds=st.sampled_from([1, 7 * MINUTE, 15 * MINUTE, HOUR, HOUR, 2 * HOUR, 5 * HOUR, DAY]))
@@ -44,7 +47,7 @@ class World(Staff):
             for booking in self.due_now()[:some]:
                 self._close_out(booking)
 
-    @rule(booking=Staff.bookings)
+    @rule(booking=Rooms.bookings)
     def close_out_whatever(self, booking: str) -> None:
         """A tick that is wrong about what is due changes nothing."""
         self._close_out(booking)
@@ -78,8 +81,10 @@ class World(Staff):
         assert found == {b.id: (b.standing(self.model.now), b.place()) for b in mine}
         today = FIRST_DAY.date() + timedelta(days=self.model.now // DAY)
         async with self.reader.of("availability") as snapshot:
-            for room_use in await availability.of(snapshot, today, today + timedelta(days=1), now, person=who):
-                self._agree_on_slots(room_use, who)
+            drawn = await availability.of(snapshot, today, today + timedelta(days=1), now, person=who)
+        assert {room_use.room for room_use in drawn} == self.model.rooms.keys()
+        for room_use in drawn:
+            self._agree_on_slots(room_use, who)
         async with self.reader.of("due") as snapshot:
             found_due = {row.booking for row in await due.by(snapshot, now, limit=1_000)}
         over = {b.id for b in self.model.bookings.values() if (d := b.due()) and d[0] <= self.model.now}
