@@ -68,7 +68,7 @@ async def _copy(connection: "asyncpg.Connection[asyncpg.Record]", head: log.Head
 
 
 def _entries(after: int, plan: Spread) -> Iterator[log.Entry]:
-    codec = Codec(SUBDISTRICT, subjects.EVENTS)
+    codec = Codec(SUBDISTRICT, subjects.EVENTS, subjects.UPCASTERS)
     for position, (at, _, event, due) in enumerate(_happenings(plan), after + 1):
         recorded = Recorded(
             position=position, at=at, due=due, command=f"{position:032x}", n=0, actor="system", role="system",

@@ -30,7 +30,9 @@ async def bring_in(address: str, path: Path) -> int:
     writer = Writer(SUBDISTRICT, lambda: connected(address))
     with path.open("rb") as file:
         came = await import_log(
-            writer, Codec(SUBDISTRICT, subjects.EVENTS), Source(file, packed=is_packed(path)).whole()
+            writer,
+            Codec(SUBDISTRICT, subjects.EVENTS, subjects.UPCASTERS),
+            Source(file, packed=is_packed(path)).whole(),
         )
     writer.drop()
     return came.lines

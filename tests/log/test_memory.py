@@ -248,7 +248,7 @@ async def test_a_desk_that_remembers_answers_as_one_that_does_not(log_database: 
     """Two desks of small memories that share a log, beside one without that has a log of its own."""
     told: dict[str, list[object]] = {}
     for subdistrict, size_max in (("with", 40), ("without", 0)):
-        life, codec = Life(seed), Codec(subdistrict, subjects.EVENTS)
+        life, codec = Life(seed), Codec(subdistrict, subjects.EVENTS, subjects.UPCASTERS)
         vault = Vault(subdistrict, [Fernet.generate_key().decode()])
         connect = _sometimes_cut(log_database, random.Random(seed))
         async with AsyncExitStack() as stack:
