@@ -4,20 +4,22 @@ from collections.abc import Iterator
 from datetime import date, timedelta
 
 import asyncpg
+import msgspec
 import pytest
 from sqlalchemy import event, text
 from tests.conftest import TestDatabase
 from tests.projections.conftest import DESK, ZONE, Town, at
 
 from booking import log
-from booking.local_time import Hours
+from booking.local_time import ExtraHours, Hours
 from booking.messages import Reason
-from booking.places.decide import ChangeRoom, CloseRoom
-from booking.places.events import RoomDefinition
+from booking.places.decide import ChangeResource, ChangeRoom, CloseRoom, OpenResource, ReplaceRooms
+from booking.places.events import NewRoom, RoomDefinition, Use
 from booking.reservations.decide import CancelBooking, CheckIn, EndBooking, ExtendBooking, RescheduleBooking
 from booking.rules.decide import ChangeRules
 from booking.rules.events import RuleBook
 from booking.state import State
+from booking.takes import Take
 from projections import availability
 from projections.availability import NotOpened, RoomUse, Slot
 
@@ -167,6 +169,50 @@ async def test_a_room_is_open_by_its_own_hours_or_those_of_the_rules(town: Town)
         assert (await availability.rules(snapshot)).version == 2
     (found,) = await of(town, use="东半场")
     assert [slot.start for slot in found.days[0].slots] == [at(9), at(10), at(11)]
+
+
+async def test_extra_hours_are_drawn_on_their_days_and_on_no_other(town: Town) -> None:
+    evening = ExtraHours(first_day=str(TODAY), last_day=str(TODAY), opens="21:00", closes="23:00")
+    await town.do(ChangeRoom(room="tribe", extra_hours=(evening,)))
+    last = [(await of(town, use="桌球", day=day))[0].days[0].slots[-1] for day in (TODAY, TODAY + timedelta(days=1))]
+    assert [slot.start for slot in last] == [at(22), at(20, day=25)]
+    assert (await town.book(at(20), at(22), use="桌球")) is not None
+    assert (await slot(town, 21, use="桌球")).state == "full"
+
+
+async def test_a_retired_room_is_in_no_list_and_keeps_its_name(town: Town) -> None:
+    booking = await town.book(at(14))
+    await town.do(CancelBooking(booking=booking, reason="ill"))
+    await town.do(ReplaceRooms(retire=("tribe",)))
+    async with town.reader.of("availability", await town.follow()) as snapshot:
+        assert [room.id for room in await availability.rooms(snapshot)] == ["hall"]
+        assert await availability.room(snapshot, "tribe") is None
+        names = await availability.room_names(snapshot)
+    assert (names["tribe"].name, names["tribe"].station) == ("活力·星部落", "万源一居")
+    assert names.keys() == {"tribe", "hall"}
+    assert await of(town, room="tribe") == []
+
+
+async def test_what_moves_with_its_room_is_taken_there_and_nowhere_else(town: Town) -> None:
+    await town.do(OpenResource(resource="net", station="wanyuan", name="网", capacity=2))
+    await town.book(at(14))
+    net = Use(use="乒乓球", takes=(Take(resource="net"),), units=2)
+    tribe = await definition(town, "tribe", hours=())
+    new = NewRoom(room="new", definition=msgspec.structs.replace(tribe, uses=(net,)))
+    await town.do(ReplaceRooms(retire=("tribe",), open=(new,)))
+    assert (await slot(town, 14, room="new")).free == 1
+    async with town.reader.of("availability") as snapshot:
+        board = await availability.board(snapshot, TODAY, TODAY, town.now, room="new")
+    assert {hold.room for day in board.known.days.values() for hold in day.holds.values()} == {"new"}
+
+
+async def test_resources_are_listed_as_they_are_now(town: Town) -> None:
+    await town.do(ChangeResource(resource="tables", capacity=4, name="新球台"))
+    async with town.reader.of("availability", await town.follow()) as snapshot:
+        found = await availability.resources(snapshot, "wanyuan")
+    assert [(one.id, one.name, one.capacity) for one in found] == [
+        ("tables", "新球台", 4), ("billiard", "台球桌", 1), ("bats", "球拍", 2),
+    ]  # fmt: skip
 
 
 async def definition(town: Town, room: str, *, hours: tuple[Hours, ...]) -> RoomDefinition:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from tests.conftest import TestDatabase
 from tests.projections.conftest import STATION, Town, at, wanted
 
+from booking.local_time import ExtraHours, Hours
 from booking.messages import Answer, Command, Outcome, RefusedBody
 from booking.places.decide import ChangeResource, ChangeRoom, CloseRoom, OpenRoom, ReopenRoom
 from booking.reservations.decide import ApproveBooking, CancelBooking, CheckIn, CloseOut, RejectBooking, RequestBooking
@@ -80,14 +81,29 @@ def closures(draw: st.DrawFn) -> Step:
 
 @st.composite
 def changed_rooms(draw: st.DrawFn) -> Step:
-    """Another buffer, another grid, fewer units."""
+    """Another buffer, another grid, fewer units, a day cut short and opened again for a time."""
     room, buffer = draw(st.sampled_from(("tribe", "hall"))), draw(st.sampled_from((0, 15, 60)))
     minutes, units = draw(st.sampled_from((30, 60, 90))), draw(st.integers(1, 3))
     uses = tuple(
         msgspec.structs.replace(use, slot_minutes=minutes, units=min(use.units, units))
         for use in DEFINITIONS[room].uses
     )
-    definition = msgspec.structs.replace(DEFINITIONS[room], buffer_minutes=buffer, uses=uses)
+    closes = draw(st.sampled_from((None, None, "12:00", "17:30")))
+    hours = tuple(Hours(weekday=day, opens="09:00", closes=closes) for day in range(1, 8)) if closes else ()
+    more = ExtraHours(
+        first_day=str(FIRST_DAY),
+        last_day=str(FIRST_DAY + timedelta(days=draw(st.integers(0, 1)))),
+        weekdays=draw(st.sampled_from(((), (3,)))),
+        opens=draw(st.sampled_from(("07:45", "12:00", "17:00", "21:00"))),
+        closes="23:00",
+    )
+    definition = msgspec.structs.replace(
+        DEFINITIONS[room],
+        buffer_minutes=buffer,
+        uses=uses,
+        hours=hours,
+        extra_hours=(more,) if draw(st.booleans()) else (),
+    )
     return ChangeRoom.to(room, definition)
 
 

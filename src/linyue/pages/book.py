@@ -241,6 +241,8 @@ async def _alternatives(
     return [
         {**msgspec.structs.asdict(one), "name": rooms[one.room].name, "station": rooms[one.room].station.id}
         for one in found
+        # A room may retire between the two.
+        if one.room in rooms
     ]
 
 
