@@ -1,11 +1,14 @@
 """One migrated database for the tests of the log in this process, emptied before each, where a clone takes longer."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import asyncpg
 import pytest
+import pytest_asyncio
 from tests.conftest import TestDatabase, cloned, in_a_thread
+from tests.log.history import lived, opened, station
+from tests.log.tampering import Connection, past_the_triggers
 
 _SEND_AWAY = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> $1"
 # The triggers that refuse this are not asked: they stop accidents, and this is none.
@@ -26,6 +29,16 @@ def log_database(shared_database: TestDatabase) -> TestDatabase:
     """Empty tables of the log, for tests that change no more of a database than its rows."""
     in_a_thread(_emptied(shared_database.superuser))
     return shared_database
+
+
+@pytest_asyncio.fixture
+async def tampered(log_database: TestDatabase) -> AsyncIterator[Connection]:
+    """A day's log, on a connection that nothing stops from changing it."""
+    async with station(log_database.app) as there:
+        await opened(there)
+        await lived(there)
+    async with past_the_triggers(log_database.superuser) as connection:
+        yield connection
 
 
 async def _emptied(address: str) -> None:

@@ -10,6 +10,7 @@ import asyncpg
 from tests.log.history import CODEC, SUBDISTRICT
 
 from booking import log
+from booking.verify import Checkpoint, Report, verify
 
 Connection: TypeAlias = "asyncpg.Connection[Any]"
 Envelope = dict[str, Any]
@@ -74,3 +75,14 @@ def _tags(data: bytes) -> set[str]:
         return set(CODEC.decode(data).tags())
     except (ValueError, LookupError):
         return set()
+
+
+async def proved(connection: Connection, checkpoint: Checkpoint | None = None) -> Report:
+    return await verify(connection, SUBDISTRICT, lambda _: None, checkpoint)
+
+
+def places(report: Report) -> list[tuple[int, str]]:
+    """Where something was found, and of what kind."""
+    assert report.ok is not bool(report.findings)
+    assert report.found == len(report.findings)
+    return [(finding.position, finding.kind) for finding in report.findings]

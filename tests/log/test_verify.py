@@ -3,64 +3,43 @@
 import asyncio
 import collections
 import hashlib
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import asyncpg
 import msgspec
 import pytest
-import pytest_asyncio
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.conftest import TestDatabase
 from tests.log.forgeries import ALLOWED, FORGERIES, forged, like
-from tests.log.history import CODEC, LIN, SUBDISTRICT, at, lived, opened, station
+from tests.log.history import CODEC, LIN, SUBDISTRICT, at, station
 from tests.log.tampering import (
     Connection,
     Envelope,
     envelopes_of,
-    past_the_triggers,
+    places,
     position_of,
+    proved,
     rewrite,
     rows_of,
     write,
 )
 
 from booking import log, subjects
-from booking.verify import Checkpoint, Finding, Progress, Report, index, proof, reading, verify
+from booking.verify import Checkpoint, Progress, proof, reading, verify
 from booking.verify.bookings import Bookings
 from booking.verify.report import FINDINGS_OF_A_KIND_MAX, Findings
 
 pytestmark = pytest.mark.asyncio
 
 
-@pytest_asyncio.fixture
-async def tampered(database: TestDatabase) -> AsyncIterator[Connection]:
-    """A day's log, on a connection that nothing stops from changing it."""
-    async with station(database.app) as there:
-        await opened(there)
-        await lived(there)
-    async with past_the_triggers(database.superuser) as connection:
-        yield connection
-
-
-async def proved(connection: Connection, checkpoint: Checkpoint | None = None) -> Report:
-    return await verify(connection, SUBDISTRICT, lambda _: None, checkpoint)
-
-
-def places(report: Report) -> list[tuple[int, str]]:
-    """Where something was found, and of what kind."""
-    assert report.ok is not bool(report.findings)
-    assert report.found == len(report.findings)
-    return [(finding.position, finding.kind) for finding in report.findings]
-
-
-async def test_a_log_with_every_event_type_is_proved(tampered: Connection, database: TestDatabase) -> None:
+async def test_a_log_with_every_event_type_is_proved(tampered: Connection, log_database: TestDatabase) -> None:
     """By the app's own role, which may only read and append."""
     rows = await rows_of(tampered)
     assert {type(CODEC.decode(row.data).event) for row in rows} == set(subjects.EVENTS)
-    connection = await asyncpg.connect(database.app)
+    connection = await asyncpg.connect(log_database.app)
     report = await proved(connection)
     await connection.close()
     assert report.findings == ()
@@ -71,8 +50,8 @@ async def test_a_log_with_every_event_type_is_proved(tampered: Connection, datab
     assert (report.events, report.tags, report.bookings) == (len(rows), len(tags), 10)
 
 
-async def test_an_empty_log_is_proved(database: TestDatabase) -> None:
-    connection = await asyncpg.connect(database.app)
+async def test_an_empty_log_is_proved(log_database: TestDatabase) -> None:
+    connection = await asyncpg.connect(log_database.app)
     report = await proved(connection)
     await connection.close()
     assert report.ok
@@ -203,62 +182,16 @@ async def test_changed_hashes_side_by_side_are_each_found(tampered: Connection) 
     assert {(20, "chain"), (21, "chain"), (22, "chain")} <= set(places(await proved(tampered)))
 
 
-# What can be done to the tag index.
-
-
-async def test_a_removed_tag_row_is_found(tampered: Connection) -> None:
-    position = await position_of(tampered, "BookingApproved")
-    await tampered.execute(
-        "DELETE FROM booking.event_tags WHERE position = $1 AND tag LIKE 'resource:floor:%'", position
-    )
-    report = await proved(tampered)
-    message = "the event is not found under its tag resource:floor:2026-11-24"
-    assert report.findings == (Finding(position, "tag_missing", message),)
-
-
-async def test_an_added_tag_row_is_found(tampered: Connection) -> None:
-    await tampered.execute("INSERT INTO booking.event_tags VALUES ('gumei', 'rules', 3)")
-    report = await proved(tampered)
-    assert report.findings == (Finding(3, "tag_added", "the index has a row rules that the event does not have"),)
-
-
-@pytest.mark.parametrize("position", [-5, 0, 42, 9_000])
-async def test_a_tag_row_where_no_event_is_found(tampered: Connection, position: int) -> None:
-    await tampered.execute("INSERT INTO booking.event_tags VALUES ('gumei', 'rules', $1)", position)
-    assert places(await proved(tampered)) == [(position, "tag_added")]
-
-
-async def test_tag_rows_that_changed_places_are_found(tampered: Connection) -> None:
-    """Neither their number nor their positions differ: a row moved from one tag to another."""
-    first, second = await position_of(tampered, "StationOpened"), await position_of(tampered, "SpaceOpened")
-    await tampered.execute(
-        "UPDATE booking.event_tags SET position = $1 + $2 - position WHERE position IN ($1, $2)", first, second
-    )
-    found = places(await proved(tampered))
-    assert found == [
-        (first, "tag_added"), (first, "tag_missing"), (second, "tag_added"), (second, "tag_missing"),
-    ]  # fmt: skip
-
-
-async def test_only_so_many_stretches_are_looked_at_row_by_row(
-    tampered: Connection, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for module in (proof, index):
-        monkeypatch.setattr(module, "STRETCH", 4)
-    monkeypatch.setattr(proof, "STRETCHES_EXAMINED_MAX", 2)
-    await tampered.execute(
-        "INSERT INTO booking.event_tags SELECT 'gumei', 'odd', n FROM unnest('{3,9,17,33}'::int[]) n"
-    )
-    assert places(await proved(tampered)) == [(3, "tag_added"), (9, "tag_added"), (16, "tags"), (32, "tags")]
+# What is written beside it.
 
 
 async def test_what_is_appended_meanwhile_is_left_to_the_next_proof(
-    tampered: Connection, database: TestDatabase
+    tampered: Connection, log_database: TestDatabase
 ) -> None:
     """Its rows are in the index already, and are no fault."""
 
     async def book() -> None:
-        async with station(database.app) as there:
+        async with station(log_database.app) as there:
             there.now = at("24 18:00")
             await there.book(LIN, "tribe", "26 09:00", "26 10:00")
 
@@ -380,27 +313,6 @@ async def test_any_single_changed_byte_of_an_event_is_found(tampered: Connection
         found = (await proved(tampered)).findings
         assert found[0].position == row.position
         assert (row.position, "chain") in [(finding.position, finding.kind) for finding in found]
-    finally:
-        await changing.rollback()
-
-
-@given(choice=st.data())
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-async def test_any_changed_row_of_the_index_is_found(tampered: Connection, choice: st.DataObject) -> None:
-    """Another tag, another position, or both: the row is missing where it was, and added where it is now."""
-    tags = await log.tags_after(tampered, SUBDISTRICT, ("", 0), 1_000)
-    old = choice.draw(st.sampled_from(tags))
-    tag = choice.draw(st.sampled_from([tag for tag, _ in tags]) | st.text("abc:-0", max_size=4))
-    new = (tag, choice.draw(st.integers(1, 34)))
-    if new in tags:
-        return
-    changing = tampered.transaction()
-    await changing.start()
-    try:
-        await tampered.execute(
-            "UPDATE booking.event_tags SET tag = $1, position = $2 WHERE tag = $3 AND position = $4", *new, *old
-        )
-        assert sorted(places(await proved(tampered))) == sorted([(new[1], "tag_added"), (old[1], "tag_missing")])
     finally:
         await changing.rollback()
 

@@ -1,27 +1,13 @@
 """What moves, lasts longer or ends early is proved: where it goes, where it comes from, and what it may become."""
 
-from collections.abc import AsyncIterator
-
 import pytest
-import pytest_asyncio
-from tests.conftest import TestDatabase
 from tests.log.forged_moves import ALLOWED, FORGERIES
-from tests.log.history import SUBDISTRICT, lived, opened, station
-from tests.log.tampering import Connection, past_the_triggers, rewrite, rows_of, write
+from tests.log.history import SUBDISTRICT
+from tests.log.tampering import Connection, rewrite, rows_of, write
 
 from booking.verify import verify
 
 pytestmark = pytest.mark.asyncio
-
-
-@pytest_asyncio.fixture
-async def tampered(log_database: TestDatabase) -> AsyncIterator[Connection]:
-    """A day's log, on a connection that nothing stops from changing it."""
-    async with station(log_database.app) as there:
-        await opened(there)
-        await lived(there)
-    async with past_the_triggers(log_database.superuser) as connection:
-        yield connection
 
 
 async def found_in(connection: Connection) -> list[tuple[int, str, str]]:
