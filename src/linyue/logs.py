@@ -25,9 +25,22 @@ def log_to_stderr(process: str) -> None:
     )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
-        ProcessorFormatter(foreign_pre_chain=shared, processors=[ProcessorFormatter.remove_processors_meta, renderer])
+        ProcessorFormatter(
+            foreign_pre_chain=[_name_the_error, *shared],
+            processors=[ProcessorFormatter.remove_processors_meta, renderer],
+        )
     )
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+
+
+def _name_the_error(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """A library that warns gets over it: what it was is enough, and where in the library is of no use to anybody."""
+    record = event["_record"]
+    if record.levelno == logging.WARNING and record.exc_info:
+        event["error"] = repr(record.exc_info[1])
+        event.pop("exc_info", None)
+        record.exc_info = None
+    return event
 
 
 def _processors(process: str) -> list[Processor]:

@@ -49,7 +49,7 @@ OpenParts = Callable[[], AbstractAsyncContextManager[Parts]]
 
 
 class App(Litestar):
-    """Answers HEAD as it would answer GET, without the body (RFC 9110, section 9.3.2), and below a prefix if it has one."""
+    """Answers HEAD as it would GET, without the body (RFC 9110, section 9.3.2), and below a prefix if it has one."""
 
     prefix: Prefix | None = None
 

@@ -28,6 +28,7 @@ from linyue.housekeeping import Housekeeper
 from linyue.identity import Identity
 from linyue.lasting import Lasting
 from linyue.postgres import Databases, engine, external_databases
+from linyue.postgres.pools import opened_pool
 from linyue.postgres.sessions import serving_name
 from linyue.postgres.ticks import tick_lock
 from linyue.scheduler import Scheduler, note_tick
@@ -63,10 +64,8 @@ class Parts:
 async def wire(settings: Settings, databases: Databases, clock: Clock) -> AsyncIterator[Parts]:
     """The parts of one process, for one subdistrict on one database; stopped in order when the context ends."""
     async with contextlib.AsyncExitStack() as stack:
-        named = {"application_name": serving_name(settings.subdistrict)}
-        pool = await stack.enter_async_context(
-            asyncpg.create_pool(databases.app, min_size=1, max_size=POOL_MAX, server_settings=named)
-        )
+        pool = await opened_pool(databases.app, POOL_MAX, serving_name(settings.subdistrict))
+        stack.push_async_callback(pool.close)
         reading = engine(databases.app, pool_size=POOL_MAX, max_overflow=0)
         stack.push_async_callback(reading.dispose)
         vault = Vault(settings.subdistrict, vault_keys(settings))

@@ -43,6 +43,18 @@ def test_an_exception_is_part_of_its_line(capsys: pytest.CaptureFixture[str]) ->
     assert all("process=background" in line and "ValueError: two\\nlines" in line for line in lines)
 
 
+def test_a_library_that_warns_says_what_it_was_and_not_where(capsys: pytest.CaptureFixture[str]) -> None:
+    log_to_stderr("worker 1")
+    try:
+        fail()
+    except ValueError:
+        logging.getLogger("asyncpg.pool").warning("retrying", exc_info=True)
+    line = capsys.readouterr().err
+    assert line.count("\n") == 1
+    assert "error=ValueError(" in line
+    assert "Traceback" not in line
+
+
 def test_libraries_are_heard_from_warnings_on(capsys: pytest.CaptureFixture[str]) -> None:
     log_to_stderr("worker 2")
     logging.getLogger("uvicorn.error").info("Waiting for connections to close.")
