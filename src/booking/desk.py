@@ -15,10 +15,11 @@ import msgspec
 import structlog
 
 from booking import answers, log
-from booking.batch import Batch, Spoilt, Subjects, Writes
+from booking.batch import Batch, Spoilt, Subjects
 from booking.codec import Codec
 from booking.memory import Memory
 from booking.messages import Answer, Ask, Recorded, derived_id
+from booking.sending import Sending
 from booking.state import NotRead, State, TagRange
 from booking.vault import Vault
 from booking.watch import Unwatched, Watch
@@ -26,6 +27,8 @@ from booking.writer import Connect, Connection, Writer, is_passing, pause
 
 QUEUE_MAX = 2_000
 BATCH_MAX = 256
+SENT_AT_ONCE = 32
+"""While the database writes what so many commands led to, the next of the batch are decided."""
 WAIT_SECONDS = 5.0
 CLOSE_SECONDS = 10.0
 ROUNDS_MAX = 2
@@ -269,8 +272,9 @@ class Desk:
         state = await self._memory.lend(connection, head)
         kept, refusals = await self._read(connection, batch, state, now)
         decisions = Batch(self._subjects, self._codec, state, head.position, now, kept=kept, refusals=refusals)
-        answered, early = self._decide(batch, decisions)
-        after = await self._write(connection, head, decisions.writes, now)
+        async with Sending(connection, self._vault, head, now) as sending:
+            answered, early = await self._decide_all(batch, decisions, sending)
+        after = sending.head if decisions.writes.entries else None
         if not await self._writer.commit(connection, after):
             return False
         self._memory.keep(state, after or head)
@@ -330,6 +334,20 @@ class Desk:
             waiting.tell(error)
             return []
 
+    async def _decide_all(
+        self, batch: list[Waiting], decisions: Batch, sending: Sending
+    ) -> tuple[list[tuple[Waiting, Answer]], list[Waiting]]:
+        """The answers, and who asked too early; what they leave is written, though not yet committed."""
+        answered: list[tuple[Waiting, Answer]] = []
+        early: list[Waiting] = []
+        for first in range(0, len(batch), SENT_AT_ONCE):
+            told, too_early = self._decide(batch[first : first + SENT_AT_ONCE], decisions)
+            answered += told
+            early += too_early
+            await sending.send(decisions.writes)
+        await sending.end(decisions.writes)
+        return answered, early
+
     def _decide(self, batch: list[Waiting], decisions: Batch) -> tuple[list[tuple[Waiting, Answer]], list[Waiting]]:
         """The answers, and who asked too early: one before it in the batch changed what it needs to have read.
 
@@ -353,19 +371,6 @@ class Desk:
                 logger.exception("command_failed", command=type(waiting.ask.command).__name__)
                 waiting.tell(error)
         return answered, early
-
-    async def _write(self, connection: Connection, head: log.Head, writes: Writes, now: datetime) -> log.Head | None:
-        """All that the batch leaves behind, in one transaction. Returns the new head; None where no event was made."""
-        after = await log.append(connection, self.subdistrict, head, writes.entries) if writes.entries else None
-        if writes.kept:
-            await answers.keep(connection, self.subdistrict, now, writes.kept)
-        if writes.refusals:
-            await answers.keep_refusals(connection, self.subdistrict, writes.refusals)
-        if writes.repeats:
-            await answers.count_refusals(connection, self.subdistrict, writes.repeats)
-        if writes.filed:
-            await self._vault.write(connection, now, writes.filed)
-        return after
 
 
 def new_command_id() -> str:
