@@ -19,6 +19,7 @@ import msgspec
 import structlog
 
 from linyue.child import Child, Limits
+from linyue.orphans import end_frozen_orphans
 from linyue.postgres.databases import Databases
 from linyue.worker import LIVE_PATH
 
@@ -144,6 +145,7 @@ def listen(host: str, port: int) -> socket.socket:
                 raise CannotServe(f"Port {port} of {host}: {error.strerror}. Set another HOST or PORT.") from error
             if waited >= PORT_WAIT_SECONDS:
                 raise PortInUse(host, port) from error
+            end_frozen_orphans()
         time.sleep(LOOK_SECONDS)
         waited += LOOK_SECONDS
 

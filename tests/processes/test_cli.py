@@ -100,13 +100,14 @@ def test_migrate_may_be_run_as_often_as_one_likes(database: Databases) -> None:
 
 
 @pytest.mark.serial
-def test_a_port_in_use_is_said_before_data_is_touched(tmp_path: Path) -> None:
+@pytest.mark.parametrize("command", ["serve", "demo"])
+def test_a_port_in_use_is_said_before_data_is_touched(command: str, tmp_path: Path) -> None:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen()
         port = listener.getsockname()[1]
         done = subprocess.run(
-            [sys.executable, "-m", "linyue.cli", "serve", "--port", str(port), "--data", str(tmp_path / "data")],
+            [sys.executable, "-m", "linyue.cli", command, "--port", str(port), "--data", str(tmp_path / "data")],
             env={name: value for name, value in os.environ.items() if not name.startswith("LINYUE_D")},
             capture_output=True,
             text=True,
