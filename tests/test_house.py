@@ -37,6 +37,7 @@ MIRRORS = {
     "linyue/pages/told.py": "tests/pages/test_bookings.py",
     "linyue/postgres/roles.py": "tests/migrations/test_privileges.py",
     "linyue/shipped.py": "tests/test_wheel.py",
+    "projections/boards.py": "tests/projections/test_availability.py",
     "projections/questions.py": "tests/projections/test_projector.py",
     "projections/read_model.py": "tests/projections/test_projector.py",
     "projections/swap.py": "tests/projections/test_rebuild.py",

@@ -20,7 +20,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from booking.messages import Asker, Channel, Role, Scope
-from linyue.together import Together
+from projections.together import Together
 
 WAIT_SECONDS = 5.0
 SESSION_PERSON = "person"

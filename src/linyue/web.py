@@ -22,6 +22,7 @@ from linyue import health, metrics, openapi, permissions, problems, scrape
 from linyue.api import agenda, audit, availability, bookings, catalogue, closures, history, moves, queries, rooms
 from linyue.api.advice import Advice
 from linyue.api.answers import TheParts
+from linyue.api.drawings import Drawings
 from linyue.clock import clock_of
 from linyue.front import Prefix
 from linyue.pages import site, trouble
@@ -30,6 +31,7 @@ from linyue.postgres import external_databases
 from linyue.sessions import SessionStore, session_config
 from linyue.settings import Settings, from_environment, vault_keys
 from linyue.wiring import Parts, wire
+from projections.kept import Kept
 
 API_HANDLERS = (
     *catalogue.HANDLERS,
@@ -113,6 +115,7 @@ def _with_parts(open_parts: OpenParts, store: SessionStore) -> Callable[[Litesta
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
         async with metrics.present("worker"), open_parts() as parts:
             app.state["parts"], app.state["advice"] = parts, Advice(parts)
+            app.state["drawings"] = Drawings(Kept(parts.reader), parts.now)
             store.identity = parts.identity
             yield
 

@@ -2,8 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date, datetime, timedelta
-from typing import TypeVar, cast
+from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -11,10 +10,7 @@ from sqlalchemy import BigInteger, Column, Index, MetaData, Select, Table, Text,
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from booking.local_time import zone_named
 from booking.places.events import SUBDISTRICT, Resource, Room, Space, Station, Subdistrict
-from booking.reservations.checks import Known, quota_months
-from booking.reservations.events import person_month_tag
 from booking.reservations.room_view import (
     PlaceName,
     ResourceView,
@@ -26,7 +22,20 @@ from booking.reservations.room_view import (
 from booking.reservations.states import PersonMonth, ResourceDay
 from booking.rules.events import RULES, HouseRules
 from booking.state import Kind
-from booking.takes import resource_day_tag, resource_tag
+from booking.takes import resource_tag
+from projections.boards import (
+    K,
+    NotOpened,
+    Sought,
+    Tag,
+    all_of,
+    at,
+    board_of,
+    of_kind,
+    rooms_of,
+    tags_of,
+    zone_of,
+)
 from projections.grid import Board, Day, RoomUse, Slot
 from projections.read_model import Followed, Question
 from projections.reading import Snapshot
@@ -52,21 +61,17 @@ states = Table(
     Column("kind", Text, nullable=False),
     # The position of the tag's first event: places are shown in the order in which they were opened.
     Column("since", BigInteger, nullable=False),
+    # The position of its last one: whoever keeps states reads those that have changed since.
+    Column("position", BigInteger, nullable=False),
     Column("state", Text, nullable=False),
 )
 Index("states_kind", states.c.subdistrict, states.c.kind)
-
-Tag = str
-K = TypeVar("K", bound=Kind)
+Index("states_position", states.c.subdistrict, states.c.position)
 
 _KINDS = {kind.__name__: kind for kind in KINDS}
 _DECODERS = {name: msgspec.json.Decoder(kind) for name, kind in _KINDS.items()}
 _ENCODER = msgspec.json.Encoder()
-_PLACES = (Subdistrict, Station, Space, Resource, Room, HouseRules)
-
-
-class NotOpened(LookupError):
-    """The subdistrict is not open yet: its catalogue must be loaded first."""
+PLACES = (Subdistrict, Station, Space, Resource, Room, HouseRules)
 
 
 class StationView(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,24 +96,28 @@ async def apply(connection: AsyncConnection, subdistrict: str, events: Sequence[
         return
     kept = await _kept(connection, subdistrict, named)
     since: dict[str, int] = {}
+    position: dict[str, int] = {}
     for event in events:
         for tag in event.recorded.tags():
             if kind := named.get(tag):
                 kept[tag] = (kept.get(tag) or kind()).evolve(event.recorded, tag)
                 since.setdefault(tag, event.recorded.position)
+                position[tag] = event.recorded.position
     rows = [
         {
             "subdistrict": subdistrict,
             "tag": tag,
             "kind": named[tag].__name__,
             "since": since[tag],
+            "position": position[tag],
             "state": _ENCODER.encode(state).decode(),
         }
         for tag, state in kept.items()
     ]
     insertion = insert(states)
     kept_anew = insertion.on_conflict_do_update(
-        index_elements=[states.c.subdistrict, states.c.tag], set_={"state": insertion.excluded.state}
+        index_elements=[states.c.subdistrict, states.c.tag],
+        set_={"state": insertion.excluded.state, "position": insertion.excluded.position},
     )
     await connection.execute(kept_anew, rows)
 
@@ -136,25 +145,25 @@ _KIND_OF: dict[str, type[Kind]] = {
 async def zone(snapshot: Snapshot) -> ZoneInfo:
     """The subdistrict's time zone. Raises `NotOpened`."""
     found = await _kept(snapshot.connection, snapshot.subdistrict, [SUBDISTRICT])
-    return _zone(found)
+    return zone_of(found)
 
 
 async def subdistrict(snapshot: Snapshot) -> Subdistrict:
     """The subdistrict with its name; without one until it is opened."""
     found = await _kept(snapshot.connection, snapshot.subdistrict, [SUBDISTRICT])
-    return _at(Subdistrict, SUBDISTRICT, found)
+    return at(Subdistrict, SUBDISTRICT, found)
 
 
 async def rules(snapshot: Snapshot) -> HouseRules:
     """The house rules in force; the defaults where the office has decided none."""
     found = await _kept(snapshot.connection, snapshot.subdistrict, [RULES])
-    return _at(HouseRules, RULES, found)
+    return at(HouseRules, RULES, found)
 
 
 async def stations(snapshot: Snapshot) -> list[StationView]:
     """Every station with its spaces, in the order in which they were opened."""
     places = await _places(snapshot)
-    spaces = [state.opened for state in _all(Space, places) if state.opened]
+    spaces = [state.opened for state in all_of(Space, places) if state.opened]
     return [
         StationView(
             id=opened.station,
@@ -163,7 +172,7 @@ async def stations(snapshot: Snapshot) -> list[StationView]:
             theme=opened.theme,
             spaces=tuple(PlaceName(id=s.space, name=s.name) for s in spaces if s.station == opened.station),
         )
-        for station in _all(Station, places)
+        for station in all_of(Station, places)
         if (opened := station.opened)
     ]
 
@@ -171,23 +180,23 @@ async def stations(snapshot: Snapshot) -> list[StationView]:
 async def rooms(snapshot: Snapshot, station: str | None = None, use: str | None = None) -> list[RoomView]:
     """The rooms, or those of a station, or those that have a use, in the order in which they were opened."""
     places = await _places(snapshot)
-    return [_room_view(found, places) for found in _rooms(places, None, station, use).values()]
+    return [_room_view(found, places) for found in rooms_of(places, None, station, use).values()]
 
 
 async def room(snapshot: Snapshot, id_: str) -> RoomView | None:
     """A room; None where there is none of this id."""
     places = await _places(snapshot)
-    found = _rooms(places, id_, None, None)
+    found = rooms_of(places, id_, None, None)
     return _room_view(found[id_], places) if found else None
 
 
 async def room_names(snapshot: Snapshot) -> dict[str, RoomName]:
     """What each room is called, by its id; those that have retired too, as what was booked in them is still told of."""
     places = await _places(snapshot)
-    stations = {opened.station: opened.name for station in _all(Station, places) if (opened := station.opened)}
+    stations = {opened.station: opened.name for station in all_of(Station, places) if (opened := station.opened)}
     return {
         found.room: RoomName(name=definition.name, station=stations.get(definition.station, definition.station))
-        for found in _all(Room, places)
+        for found in all_of(Room, places)
         if (definition := found.definition or found.retired)
     }
 
@@ -196,7 +205,7 @@ async def resources(snapshot: Snapshot, station: str | None = None) -> list[Reso
     """What bookings take up, or that of a station, in the order in which it was opened."""
     return [
         resource_view(tag.removeprefix(resource_tag("")), state)
-        for tag, state in _of(Resource, await _places(snapshot))
+        for tag, state in of_kind(Resource, await _places(snapshot))
         if station in (None, state.station)
     ]
 
@@ -232,82 +241,40 @@ async def board(
     person: str | None = None,
 ) -> Board:
     """What the grid is drawn from: of use after the snapshot has ended too. Raises `NotOpened`."""
-    places = await _places(snapshot)
-    chosen = _rooms(places, room, station, use)
-    now, zone_ = snapshot.not_before(now), _zone(places)
-    house_rules = _at(HouseRules, RULES, places)
-    months = () if person is None else quota_months(person, house_rules, zone_, now)
-    month_tags = [person_month_tag(person, month) for month in months if person is not None]
-    resources = {resource for room_ in chosen.values() if room_.definition for resource in room_.definition.resources()}
-    day_tags = [resource_day_tag(resource, day) for resource in resources for day in _days(first_day, last_day)]
-    kept = await _kept(snapshot.connection, snapshot.subdistrict, [*day_tags, *month_tags])
-    known = Known(
-        rules=house_rules,
-        zone=zone_,
-        resources={resource: _at(Resource, resource_tag(resource), places) for resource in resources},
-        days={tag: _at(ResourceDay, tag, kept) for tag in day_tags},
-        months=tuple(_at(PersonMonth, tag, kept) for tag in month_tags) if month_tags else None,
-    )
-    return Board(rooms=chosen, known=known, first_day=first_day, last_day=last_day, now=now)
-
-
-def _days(first_day: date, last_day: date) -> list[str]:
-    """The days of the grid, and the one into which the last slot's buffer may reach."""
-    return [str(first_day + timedelta(days=n)) for n in range((last_day - first_day).days + 2)]
-
-
-def _rooms(places: Mapping[Tag, Kind], id_: str | None, station: str | None, use: str | None) -> dict[str, Room]:
-    return {
-        found.room: found
-        for found in _all(Room, places)
-        if (definition := found.definition)
-        and id_ in (None, found.room)
-        and station in (None, definition.station)
-        and (use is None or definition.use_named(use))
-    }
+    sought = Sought(first_day, last_day, room, station, use, person)
+    places, now = await _places(snapshot), snapshot.not_before(now)
+    kept = await _kept(snapshot.connection, snapshot.subdistrict, tags_of(sought, places, now))
+    return board_of(sought, places, kept, now)
 
 
 def _room_view(found: Room, places: Mapping[Tag, Kind]) -> RoomView:
-    def at(kind: type[K], tag: str, /) -> K:
-        return _at(kind, tag, places)
+    def state_at(kind: type[K], tag: str, /) -> K:
+        return at(kind, tag, places)
 
-    return room_view(found, at)
-
-
-def _zone(found: Mapping[Tag, Kind]) -> ZoneInfo:
-    name = _at(Subdistrict, SUBDISTRICT, found).time_zone
-    if not name:
-        raise NotOpened("no event has opened this subdistrict")
-    return zone_named(name)
-
-
-def _at(kind: type[K], tag: str, found: Mapping[Tag, Kind]) -> K:
-    """The state of a tag, empty where it has had no event, as the deciders have it."""
-    return cast(K, found[tag]) if tag in found else kind()
-
-
-def _all(kind: type[K], found: Mapping[Tag, Kind]) -> list[K]:
-    return [state for _, state in _of(kind, found)]
-
-
-def _of(kind: type[K], found: Mapping[Tag, Kind]) -> list[tuple[Tag, K]]:
-    return [(tag, state) for tag, state in found.items() if isinstance(state, kind)]
+    return room_view(found, state_at)
 
 
 # All but days and people: a few hundred small rows.
 async def _places(snapshot: Snapshot) -> dict[Tag, Kind]:
-    kinds = [kind.__name__ for kind in _PLACES]
+    kinds = [kind.__name__ for kind in PLACES]
     asked = (
         select(states.c.tag, states.c.kind, states.c.state)
         .where(states.c.subdistrict == snapshot.subdistrict, states.c.kind.in_(kinds))
         .order_by(states.c.since, states.c.tag)
     )
-    return {tag: _decoded(kind, state) for tag, kind, state in await snapshot.connection.execute(asked)}
+    return {tag: decoded(kind, state) for tag, kind, state in await snapshot.connection.execute(asked)}
 
 
 async def _kept(connection: AsyncConnection, subdistrict: str, tags: Iterable[str]) -> dict[Tag, Kind]:
     found = await connection.execute(states_at(subdistrict, tags))
-    return {tag: _decoded(kind, state) for tag, kind, state in found}
+    return {tag: decoded(kind, state) for tag, kind, state in found}
+
+
+def empty(tag: Tag) -> Kind:
+    """The state of a tag that has had no event."""
+    kind = kind_of(tag)
+    assert kind is not None, tag
+    return kind()
 
 
 def states_at(subdistrict: str, tags: Iterable[str]) -> Select[str, str, str]:
@@ -324,7 +291,8 @@ def states_at(subdistrict: str, tags: Iterable[str]) -> Select[str, str, str]:
     return select(found.c.tag, found.c.kind, found.c.state).select_from(asked.join(found, true()))
 
 
-def _decoded(kind: str, state: str) -> Kind:
+def decoded(kind: str, state: str) -> Kind:
+    """A state as the table keeps it."""
     return _DECODERS[kind].decode(state)
 
 

@@ -1,5 +1,6 @@
 """The grid: what of a room's use is free in each slot of a day, and why the rest is not, by the checks that decide."""
 
+import itertools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
@@ -7,12 +8,25 @@ from typing import Literal
 
 import msgspec
 
-from booking.local_time import Interval, days_touched
+from booking.local_time import Interval, days_touched, local_day, local_instant
 from booking.messages import Reason
 from booking.places.events import Room, RoomDefinition, Use
-from booking.reservations.checks import CHECKS, Check, Known, Wanted, broken, free_units, slots_on, units_at_most
+from booking.reservations.checks import (
+    CHECKS,
+    Check,
+    Known,
+    Wanted,
+    broken,
+    free_units,
+    opens_for_booking,
+    slots_on,
+    units_at_most,
+)
 from booking.reservations.states import Hold, ResourceDay
 from booking.takes import resource_day_tag
+
+MINUTE = timedelta(minutes=1)
+INSTANT = timedelta(microseconds=1)
 
 SlotState = Literal["free", "full", "closed", "past", "not_bookable"]
 
@@ -110,21 +124,66 @@ class Board:
         return self._intervals[tag]
 
     def _room_use(self, id_: str, room: Room, definition: RoomDefinition, use: Use) -> RoomUse:
-        days = (self.first_day + timedelta(days=n) for n in range((self.last_day - self.first_day).days + 1))
         return RoomUse(
             room=id_,
             use=use.use,
             name=definition.name,
             station=definition.station,
             units=units_at_most(use, self.known.resources),
-            days=tuple(Day(date=day, slots=tuple(self._slots(room, definition, use, day))) for day in days),
+            days=tuple(self.draw_day(room, definition, use, day) for day in self.days),
         )
+
+    @property
+    def days(self) -> list[date]:
+        """Its local days, in order."""
+        return [self.first_day + timedelta(days=n) for n in range((self.last_day - self.first_day).days + 1)]
+
+    def draw_day(self, room: Room, definition: RoomDefinition, use: Use, day: date) -> Day:
+        """A day of the grid of a room's use."""
+        return Day(date=day, slots=tuple(self._slots(room, definition, use, day)))
 
     def _slots(self, room: Room, definition: RoomDefinition, use: Use, day: date) -> Iterable[Slot]:
         for slot in slots_on(day, definition, use, self.known.rules, self.known.zone):
             wanted = Wanted(definition=definition, room=room, use=use, units=1, slot=slot)
             free, reasons = self.judge(wanted)
             yield Slot(start=slot.start, end=slot.end, free=free, state=_state(reasons), reasons=reasons)
+
+    def drawn_from(self, room: Room, use: Use, day: date) -> tuple[object, ...]:
+        """All that a day of the grid is drawn from, beside whose quota counts: the same objects draw the same day."""
+        resources = [take.resource for take in use.takes]
+        days = (str(day), str(day + timedelta(days=1)))
+        states = [self.known.days[resource_day_tag(resource, touched)] for resource in resources for touched in days]
+        return (room, use, self.known.rules, *(self.known.resources[resource] for resource in resources), *states)
+
+    def until(self, day: Day, use: Use) -> datetime:
+        """Until when (exclusive) this day is drawn like this though time passes, if nothing happens meanwhile.
+
+        It may be drawn like this for longer: what falls due may be of no consequence.
+        """
+        days = (str(day.date), str(day.date + timedelta(days=1)))
+        tags = (resource_day_tag(take.resource, touched) for take in use.takes for touched in days)
+        lives = [hold.life for tag in tags for hold in self.known.days[tag].holds.values()]
+        lives += [life for month in self.known.months or () for life in month.lives.values()]
+        instants = itertools.chain(
+            (due[0] for life in lives if (due := life.due())),
+            (opens_for_booking(day.date, self.known), local_instant(self._tomorrow, 0, self.known.zone)),
+            *(self._told_otherwise(slot.start) for slot in day.slots),
+        )
+        return min(instant for instant in instants if instant > self.now)
+
+    @property
+    def _tomorrow(self) -> date:
+        """Figures count in days, and so does the horizon: at midnight others hold."""
+        return local_day(self.now, self.known.zone) + timedelta(days=1)
+
+    def _told_otherwise(self, start: datetime) -> tuple[datetime, ...]:
+        """The next instants at which a slot that starts then is nearer than the lead, by a minute more, or begins."""
+        left, lead = start - self.now, timedelta(minutes=self.known.rules.book.lead_minutes_min)
+        if left <= timedelta():
+            return ()
+        # Exactly at the lead, or at a whole minute, it is still as before.
+        before = lead if left >= lead else left // MINUTE * MINUTE
+        return (start - before + INSTANT, start)
 
 
 def _state(reasons: tuple[Reason, ...]) -> SlotState:

@@ -1,11 +1,11 @@
 """A read model's rows and its position, which agree, once it reflects what the caller has seen."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime
 from itertools import chain, repeat
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from sqlalchemy import TIMESTAMP, BigInteger, Column, LargeBinary, MetaData, Row, Table, Text, select, text
 from sqlalchemy.exc import DBAPIError, ProgrammingError
@@ -32,6 +32,8 @@ Checkpoint = Row[tuple[Any, ...]]
 
 DISOWNED = "of another log"
 """The version and shape of a read model that tells of events which are not in the log: nobody may read it."""
+
+Found = TypeVar("Found")
 
 WAIT_SECONDS = 2.0
 # A follower is there some 10 ms after the commit; the later tries are for one that has much to do.
@@ -90,6 +92,7 @@ class Reader:
         self._shapes = shapes
         # One snapshot for all statements, so that rows and position agree.
         self._engine = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+        self._autocommitting = engine.execution_options(isolation_level="AUTOCOMMIT")
 
     @asynccontextmanager
     async def of(self, question: str, reflecting: int | None = None) -> AsyncIterator[Snapshot]:
@@ -123,6 +126,26 @@ class Reader:
             await asyncio.sleep(pause)
         raise NotBuilt(question)
 
+    async def at_once(self, question: str, read: Callable[[AsyncConnection], Awaitable[Found]]) -> Found:
+        """What one statement finds of a question's read model: it is a snapshot by itself, in one round trip.
+
+        Raises `NotBuilt` where there are no such tables, and what the database's being away raises.
+        """
+        try:
+            return await self._at_once(question, read)
+        except NotBuilt:
+            raise
+        except (OSError, DBAPIError):
+            # A connection from before the database was started anew; the next one is another.
+            return await self._at_once(question, read)
+
+    async def _at_once(self, question: str, read: Callable[[AsyncConnection], Awaitable[Found]]) -> Found:
+        try:
+            async with self._autocommitting.connect() as connection:
+                return await read(connection)
+        except ProgrammingError as error:
+            raise NotBuilt(question) from error
+
     async def status(self, questions: Iterable[str]) -> list[Status]:
         """How far each read model is, for readiness; one that cannot be read is at 0, with an error."""
         async with self._engine.connect() as connection:
@@ -141,16 +164,16 @@ class Reader:
     async def _checkpoint(self, question: str, schema: str) -> Checkpoint | None:
         async with self._engine.connect() as connection:
             row = await _checkpoint(connection, schema, self.subdistrict)
-        return row if row and self._can_read(question, row) else None
+        return row if row and self.can_read(question, row.shape) else None
 
     async def _snapshot(self, connection: AsyncConnection, question: str) -> Snapshot | None:
         row = await _checkpoint(connection, question, self.subdistrict)
-        if row is None or not self._can_read(question, row):
+        if row is None or not self.can_read(question, row.shape):
             return None
         return Snapshot(connection, self.subdistrict, row.position, row.at)
 
-    def _can_read(self, question: str, row: Checkpoint) -> bool:
-        shape: str = row.shape
+    def can_read(self, question: str, shape: str) -> bool:
+        """Whether a read model of this shape can be read, and may."""
         return shape != DISOWNED and self._shapes.get(question, shape) == shape
 
 

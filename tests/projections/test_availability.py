@@ -306,8 +306,8 @@ async def test_a_week_of_everything_takes_three_statements(town: Town) -> None:
 async def test_states_are_read_by_primary_key_also_while_there_are_no_statistics(town: Town) -> None:
     await town.follow()
     many = """
-        INSERT INTO availability.states (subdistrict, tag, kind, since, state)
-        SELECT 'gumei', 'resource:tables:' || date '2020-01-01' + n, 'ResourceDay', n, repeat('x', 200)
+        INSERT INTO availability.states (subdistrict, tag, kind, since, position, state)
+        SELECT 'gumei', 'resource:tables:' || date '2020-01-01' + n, 'ResourceDay', n, n, repeat('x', 200)
         FROM generate_series(1, 20000) n
     """
     tags = [f"resource:tables:{date(2026, 1, 1) + timedelta(days=n)}" for n in range(300)]

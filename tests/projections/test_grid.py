@@ -130,8 +130,9 @@ MOVES = st.sampled_from((0, 1, 14, 15, 29, 30, 31, 44, 45, 46, 59, 60, 89, 90, 3
 STEPS = st.one_of(requests(), requests(), CHANGES, MOVES, closures(), changed_rooms(), CAPACITIES, rule_books())
 
 
-async def live_through(town: Town, steps: Iterable[Step]) -> None:
-    made: list[str] = []
+async def live_through(town: Town, steps: Iterable[Step], made: list[str] | None = None) -> None:
+    """Ask for what the steps say; `made` are the bookings so far."""
+    made = [] if made is None else made
     for step in steps:
         if isinstance(step, timedelta):
             town.now += step

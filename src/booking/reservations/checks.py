@@ -136,12 +136,18 @@ def too_long(wanted: Wanted, known: Known, now: datetime) -> Reason | None:
 
 
 def too_far_ahead(wanted: Wanted, known: Known, now: datetime) -> Reason | None:
-    book, day = known.rules.book, local_day(wanted.slot.start, known.zone)
-    released = local_instant(day - timedelta(days=book.ahead_days_max), minutes_of(book.release), known.zone)
+    day = local_day(wanted.slot.start, known.zone)
+    released = opens_for_booking(day, known)
     if now >= released:
         return None
     days = (day - local_day(now, known.zone)).days
-    return Reason(rule="too_far_ahead", limit=book.ahead_days_max, actual=days, possible_from=released)
+    return Reason(rule="too_far_ahead", limit=known.rules.book.ahead_days_max, actual=days, possible_from=released)
+
+
+def opens_for_booking(day: date, known: Known) -> datetime:
+    """From which instant on a local day can be booked."""
+    book = known.rules.book
+    return local_instant(day - timedelta(days=book.ahead_days_max), minutes_of(book.release), known.zone)
 
 
 def outside_hours(wanted: Wanted, known: Known, now: datetime) -> Reason | None:
@@ -181,6 +187,11 @@ def slot_taken(wanted: Wanted, known: Known, now: datetime) -> Reason | None:
 
 
 def quota_reached(wanted: Wanted, known: Known, now: datetime) -> Reason | None:
+    return used_up(known, now)
+
+
+def used_up(known: Known, now: datetime) -> Reason | None:
+    """That the person has as many open bookings as one may have, whatever slot is asked for."""
     if known.months is None:
         return None
     lives = {booking: life for month in known.months for booking, life in month.lives.items()}
@@ -197,6 +208,7 @@ OF_THE_SLOT: tuple[Check, ...] = (
 OF_A_KEPT_START: tuple[Check, ...] = (*OF_THE_SLOT, quota_reached)
 """A booking that keeps its start: nothing begins that would have to be early or late enough."""
 
+# Where one of them comes to depend on `now` in another way, `projections.grid.Board.until` must know from when on.
 CHECKS: tuple[Check, ...] = (in_the_past, too_soon, too_far_ahead, *OF_A_KEPT_START)
 
 

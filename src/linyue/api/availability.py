@@ -1,60 +1,23 @@
 """What is free and when, and why the rest is not."""
 
-import asyncio
-from datetime import date, datetime
+from datetime import date
 from typing import Annotated, Any
-from zoneinfo import ZoneInfo
 
-import msgspec
 from litestar import Request, Response, get
 from litestar.openapi import ResponseSpec
 from litestar.params import FromQuery, QueryParameter
 
 from booking.local_time import local_day
 from linyue.api.answers import TheCaller, TheParts
-from linyue.api.asking import ReasonOut, position_asked, reason_out
+from linyue.api.asking import position_asked
 from linyue.api.bodies import days, known_form
 from linyue.api.catalogue import check_named
-from linyue.api.etags import tag_of, tagged
-from linyue.permissions import Caller
+from linyue.api.drawings import AvailabilityOut, Drawings
+from linyue.api.etags import tagged
 from projections import availability
-from projections.grid import RoomUse, SlotState
+from projections.boards import Sought
 
 DAYS_MAX = 31
-
-
-class SlotOut(msgspec.Struct, frozen=True, kw_only=True):
-    """`free` units of the use can be booked from `start` to `end`; `reasons`, each with its rule, say why none can."""
-
-    start: datetime
-    end: datetime
-    free: int
-    state: SlotState
-    reasons: list[ReasonOut]
-
-
-class DayOut(msgspec.Struct, frozen=True, kw_only=True):
-    """The slots of a local day, in order."""
-
-    date: date
-    slots: list[SlotOut]
-
-
-class RoomUseOut(msgspec.Struct, frozen=True, kw_only=True):
-    """A room in one of its uses. `units` is the most that can be booked at once."""
-
-    room: str
-    use: str
-    name: str
-    units: int
-    days: list[DayOut]
-
-
-class AvailabilityOut(msgspec.Struct, frozen=True, kw_only=True):
-    """An entry for each room and use, as of a log position."""
-
-    position: int
-    rooms: list[RoomUseOut]
 
 
 @get(
@@ -86,41 +49,17 @@ async def get_availability(
     for value, field in ((room, "room"), (station, "station"), (use, "use")):
         if value is not None:
             known_form(value, field)
-    async with parts.reader.of(availability.NAME, position_asked(request)) as snapshot:
-        now = parts.now()
-        zone = await availability.zone(snapshot)
-        first = from_ or local_day(now, zone)
-        first, last = days(first, to or first, days_max=DAYS_MAX)
-        person = caller.actor.quota_of if caller.actor else None
-        board = await availability.board(snapshot, first, last, now, room=room, station=station, use=use, person=person)
-        if not board.rooms:
+    now, zone, position = parts.now(), await parts.lasting.zone(), position_asked(request)
+    first = from_ or local_day(now, zone)
+    first, last = days(first, to or first, days_max=DAYS_MAX)
+    person = caller.actor.quota_of if caller.actor else None
+    sought = Sought(first, last, room, station, use, person)
+    drawings: Drawings = request.app.state["drawings"]
+    answer = await drawings.answer(sought, caller.language, position or 0)
+    if not answer.rooms:
+        async with parts.reader.of(availability.NAME, answer.position) as snapshot:
             await check_named(snapshot, room=room, station=station, use=use)
-    # A month of every room takes a while: others are served meanwhile.
-    drawn = await asyncio.to_thread(board.draw, use)
-    version = board.known.rules.version
-    rooms = [_room_use_out(found, version, caller, zone) for found in drawn]
-    body = msgspec.json.encode(AvailabilityOut(position=snapshot.position, rooms=rooms))
-    return tagged(body, tag_of(body), snapshot.position, request.headers.getall("if-none-match", []))
-
-
-def _room_use_out(found: RoomUse, version: int, caller: Caller, zone: ZoneInfo) -> RoomUseOut:
-    days_ = [
-        DayOut(
-            date=day.date,
-            slots=[
-                SlotOut(
-                    start=slot.start.astimezone(zone),
-                    end=slot.end.astimezone(zone),
-                    free=slot.free,
-                    state=slot.state,
-                    reasons=[reason_out(reason, version, caller.language, zone) for reason in slot.reasons],
-                )
-                for slot in day.slots
-            ],
-        )
-        for day in found.days
-    ]
-    return RoomUseOut(room=found.room, use=found.use, name=found.name, units=found.units, days=days_)
+    return tagged(answer.body, answer.tag, answer.position, request.headers.getall("if-none-match", []))
 
 
 HANDLERS = (get_availability,)

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from linyue import together
-from linyue.together import Together
+from projections import together
+from projections.together import Together
 
 pytestmark = pytest.mark.asyncio
 
