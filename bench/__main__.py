@@ -4,12 +4,12 @@
 """
 
 import argparse
-import asyncio
 import sys
 import time
 import traceback
 from collections.abc import Awaitable, Callable, Mapping
 
+import uvloop
 from bench import desk, report
 from bench.ground import Ground, ground
 from bench.harness import Measured
@@ -33,7 +33,7 @@ def main() -> None:
     chosen = arguments.parse_args()
     console = Console(stderr=True)
     try:
-        run = asyncio.run(measured(chosen.only or list(BENCHMARKS), quick=chosen.quick, console=console))
+        run = uvloop.run(measured(chosen.only or list(BENCHMARKS), quick=chosen.quick, console=console))
     except ServerCannotRun as error:
         sys.exit(str(error))
     report.write(run)

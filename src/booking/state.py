@@ -2,7 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
-from typing import NamedTuple, Protocol, Self, TypeVar, cast
+from typing import Any, NamedTuple, Protocol, Self, TypeVar
 
 from booking.messages import Recorded
 
@@ -68,13 +68,14 @@ class State:
         known = self._tags.get(tag) or self._within_a_range(tag)
         if known is None:
             raise NotRead(tag)
-        state = known.states.get(kind)
+        # Of the kind that it stands under; nothing is asked for more often.
+        state: Any = known.states.get(kind)
         if state is None:
             state = kind()
             for recorded in known.events:
                 state = state.evolve(recorded, tag)
             known.states[kind] = state
-        return cast(K, state)
+        return state  # type: ignore[no-any-return]
 
     def within(self, kind: type[K], range_: TagRange) -> Iterator[tuple[str, K]]:
         """The states of every tag in the range that has events, in the order of the tags."""

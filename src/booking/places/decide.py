@@ -115,7 +115,7 @@ def decide(ask: Ask, state: State, now: datetime) -> Decision:
 
 def answer(ask: Ask, events: list[Recorded], state: State, now: datetime) -> dict[str, object]:
     """Whether anything changed."""
-    return {"changed": bool(events)} if isinstance(ask.command, COMMANDS) else {}
+    return {"changed": bool(events)} if type(ask.command) in COMMANDS else {}
 
 
 def _open_subdistrict(ask: Ask, command: OpenSubdistrict, state: State) -> Decision:

@@ -70,7 +70,7 @@ def broken(
     wanted: Wanted, known: Known, now: datetime, checks: "tuple[Check, ...] | None" = None
 ) -> tuple[Reason, ...]:
     """Every rule that says no to this slot at `now`, of all or of some; empty where it can be had."""
-    return tuple(reason for check in checks or CHECKS if (reason := check(wanted, known, now)))
+    return tuple([reason for check in checks or CHECKS if (reason := check(wanted, known, now))])
 
 
 def units_at_most(use: Use, resources: Mapping[str, Resource]) -> int:
