@@ -1,5 +1,6 @@
 """What `linyue serve` promises about its processes, held with real ones."""
 
+import json
 import os
 import re
 import signal
@@ -38,6 +39,12 @@ def test_read_models_that_stay_behind_do_not_keep_it_from_serving(start: StartTo
     toy = start().wait_until_ready()
     assert "serving, though not ready yet" in toy.log
     assert toy.get("/health/live") == (200, "live")
+
+
+def test_what_lasts_is_spared_by_the_collector_of_garbage(start: StartToy) -> None:
+    """Else a worker stands still for a tenth of a second again and again."""
+    found = json.loads(start().wait_until_ready().get("/spared")[1])
+    assert found["spared"] > 5 * found["looked_at"], found
 
 
 def test_both_workers_serve_on_one_port(start: StartToy) -> None:

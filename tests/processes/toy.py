@@ -6,6 +6,7 @@ runs an embedded PostgreSQL there. `main` reads the other settings.
 
 import asyncio
 import contextlib
+import gc
 import os
 import sys
 import time
@@ -41,6 +42,12 @@ async def ready() -> Response[str]:
 @get("/pid")
 async def pid() -> int:
     return os.getpid()
+
+
+@get("/spared")
+async def spared() -> dict[str, int]:
+    """How many objects the collector of garbage passes over, and how many it looks at."""
+    return {"spared": gc.get_freeze_count(), "looked_at": len(gc.get_objects())}
 
 
 @get("/slow")
@@ -87,7 +94,7 @@ async def database() -> int:
 
 
 def create_app() -> Litestar:
-    return Litestar([live, ready, pid, slow, stuck, stream, stubborn, database], logging_config=None)
+    return Litestar([live, ready, pid, spared, slow, stuck, stream, stubborn, database], logging_config=None)
 
 
 async def background() -> None:
