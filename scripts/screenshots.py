@@ -47,6 +47,8 @@ PAGES = (
     ("my-bookings", "resident", "/me"),
     ("booking", "resident", "{booking}"),
     ("cancel", "resident", "{booking}/cancel"),
+    ("reschedule", "resident", "{booking}/reschedule"),
+    ("extend", "resident", "{booking}/extend"),
     ("desk", "volunteer", "/desk"),
     ("agenda", "staff", f"{ROOM}/agenda?day=2026-11-24"),
     ("close", "staff", f"{ROOM}/close?day=2026-11-25"),

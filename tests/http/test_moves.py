@@ -33,7 +33,7 @@ async def test_a_booking_is_moved_and_keeps_its_code(served: Served) -> None:
     mine = (await served.get("resident", "me/bookings", body["position"])).json()["items"]
     assert [(one["id"], one["start"]) for one in mine] == [(made["id"], at(16))]
     told = (await served.get("resident", f"bookings/{made['id']}/history", body["position"])).json()["items"]
-    assert told[-1]["text"] == "改为 11月25日 16:00–18:00，书画，1 份，已确认。"
+    assert told[-1]["text"] == "改为11月25日 16:00–18:00，书画，1 份，已确认。"
 
 
 async def test_a_move_that_is_refused_leaves_the_old_slot_and_offers_others(served: Served) -> None:

@@ -34,6 +34,9 @@ SAID: Mapping[str, Words] = {
     "checked_in": Words("签到成功", "Checked in"),
     "approved": Words("已批准", "Approved"),
     "rejected": Words("未批准", "Rejected"),
+    "rescheduled": Words("改好了", "Moved"),
+    "extended": Words("已延长", "Extended"),
+    "ended": Words("已提前结束", "Ended early"),
 }
 
 
@@ -57,7 +60,7 @@ async def mine(visit: TheVisit, after: FromQuery[str | None] = None) -> Response
 @get("/bookings/{booking:str}", opt={"call": SEE})
 async def one(visit: TheVisit, booking: FromPath[str], said: FromQuery[str | None] = None) -> Response[str]:
     """A booking, its code in large letters, what can be done with it now, and who did what."""
-    return await _page(visit, await visible(visit, booking), said=SAID.get(said or ""))
+    return await booking_page(visit, await visible(visit, booking), said=SAID.get(said or ""))
 
 
 @get("/bookings/{booking:str}/cancel", opt={"call": "POST bookings/{booking}/cancel"})
@@ -73,7 +76,7 @@ async def cancel(visit: TheVisit, booking: FromPath[str], data: Form) -> Respons
     if errors:
         return await _form(visit, item, "cancel", data, errors, status=400)
     command = CancelBooking(booking=booking, reason=msgspec.convert(reason, GivenReason))
-    return await _change(visit, item, "POST bookings/{booking}/cancel", command, "cancelled", _note(data))
+    return await changed(visit, item, "POST bookings/{booking}/cancel", command, "cancelled", _note(data))
 
 
 @get("/bookings/{booking:str}/reject", opt={"call": "POST bookings/{booking}/reject"})
@@ -89,22 +92,22 @@ async def reject(visit: TheVisit, booking: FromPath[str], data: Form) -> Respons
     if errors:
         return await _form(visit, item, "reject", data, errors, status=400)
     command = RejectBooking(booking=booking, reason=msgspec.convert(reason, RejectReason))
-    return await _change(visit, item, "POST bookings/{booking}/reject", command, "rejected", _note(data))
+    return await changed(visit, item, "POST bookings/{booking}/reject", command, "rejected", _note(data))
 
 
 @post("/bookings/{booking:str}/approve", status_code=303, opt={"call": "POST bookings/{booking}/approve"})
 async def approve(visit: TheVisit, booking: FromPath[str]) -> Response[Any]:
     item = await visible(visit, booking)
-    return await _change(visit, item, "POST bookings/{booking}/approve", ApproveBooking(booking=booking), "approved")
+    return await changed(visit, item, "POST bookings/{booking}/approve", ApproveBooking(booking=booking), "approved")
 
 
 @post("/bookings/{booking:str}/check-in", status_code=303, opt={"call": "POST bookings/{booking}/check-in"})
 async def check_in(visit: TheVisit, booking: FromPath[str]) -> Response[Any]:
     item = await visible(visit, booking)
-    return await _change(visit, item, "POST bookings/{booking}/check-in", CheckIn(booking=booking), "checked_in")
+    return await changed(visit, item, "POST bookings/{booking}/check-in", CheckIn(booking=booking), "checked_in")
 
 
-async def _change(
+async def changed(
     visit: Visit, item: Item, call: str, command: Command, said: str, note: str | None = None
 ) -> Response[Any]:
     """Ask, and show the booking as it is then: by GET where it was done, with every reason where it was not."""
@@ -112,13 +115,14 @@ async def _change(
     answer = await ask(visit.parts, visit.caller(call), wish)
     if answer.outcome is Outcome.REFUSED:
         reasons = msgspec.json.decode(answer.body, type=RefusedBody).reasons
-        return await _page(visit, item, reasons=visit.sentences(reasons), status=409)
+        return await booking_page(visit, item, reasons=visit.sentences(reasons), status=409)
     return see(address(f"/bookings/{item.id}", said=said), answer.position)
 
 
-async def _page(
+async def booking_page(
     visit: Visit, item: Item, said: Words | None = None, reasons: list[str] | None = None, status: int = 200
 ) -> Response[str]:
+    """A booking; with what was done, or with what said no."""
     [row] = await rows(visit, [item])
     async with visit.reading("availability") as snapshot:
         rules = await availability.rules(snapshot)

@@ -5,7 +5,7 @@ from litestar.di import Provide
 from litestar.params import FromPath
 from litestar.types import ControllerRouterHandler
 
-from linyue.pages import book, bookings, desk, door, rooms, trouble
+from linyue.pages import book, bookings, desk, door, moves, rooms, trouble
 from linyue.pages.page import HERE, visit_of
 from linyue.problems import Problem
 
@@ -25,7 +25,15 @@ def static(name: FromPath[str]) -> Response[bytes]:
 
 PAGES = Router(
     path="/",
-    route_handlers=[*door.HANDLERS, *rooms.HANDLERS, *book.HANDLERS, *bookings.HANDLERS, *desk.HANDLERS, static],
+    route_handlers=[
+        *door.HANDLERS,
+        *rooms.HANDLERS,
+        *book.HANDLERS,
+        *bookings.HANDLERS,
+        *moves.HANDLERS,
+        *desk.HANDLERS,
+        static,
+    ],
     dependencies={"visit": Provide(visit_of)},
     exception_handlers={Exception: trouble.answer},
     include_in_schema=False,
