@@ -138,8 +138,8 @@ def _as_change(command: Command) -> Command | None:
         case OpenRoom(room=room, definition=definition):
             # The file knows no extra hours: those that staff have given a room stay.
             return msgspec.structs.replace(ChangeRoom.to(room, definition), extra_hours=UNSET)
-        case OpenResource(resource=resource, capacity=capacity):
-            return ChangeResource(resource=resource, capacity=capacity)
+        case OpenResource(resource=resource, name=name, capacity=capacity):
+            return ChangeResource(resource=resource, name=name, capacity=capacity)
     return None
 
 

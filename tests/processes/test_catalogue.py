@@ -10,8 +10,9 @@ from tests.conftest import TestDatabase
 from tests.promises.station import a_desk, ask, resident
 
 from booking import log
-from booking.messages import Outcome
-from booking.places.decide import OpenRoom
+from booking.local_time import ExtraHours
+from booking.messages import Ask, Outcome
+from booking.places.decide import ChangeRoom, OpenRoom
 from booking.reservations.decide import RequestBooking
 from linyue import catalogue
 from linyue.shipped import catalogue_file
@@ -55,6 +56,23 @@ async def test_what_differs_in_the_file_is_changed_in_the_log(database: TestData
         await catalogue.bring_in(catalogue.read(catalogue_file()), desk.ask)
         assert await catalogue.bring_in(catalogue.read(changed), desk.ask) == 2
     assert (await _events(database))[-2:] == ["ResourceChanged", "RoomChanged"]
+
+
+@pytest.mark.asyncio
+async def test_the_file_leaves_extra_hours_alone_and_renames_what_it_calls_otherwise(
+    database: TestDatabase, tmp_path: Path
+) -> None:
+    """It knows none, so what staff have opened for a time stays open."""
+    changed = tmp_path / "changed.toml"
+    text = catalogue_file().read_text(encoding="utf-8")
+    changed.write_text(text.replace("乒乓球桌", "新乒乓球桌", 1), encoding="utf-8")
+    evening = ExtraHours(first_day="2026-12-24", last_day="2026-12-24", opens="21:00", closes="23:00")
+    longer = ChangeRoom(room="wanyuan-1-painting", extra_hours=(evening,))
+    async with a_desk(database, "gumei", lambda: NOW) as desk:
+        await catalogue.bring_in(catalogue.read(catalogue_file()), desk.ask)
+        assert (await desk.ask(Ask(id="longer", command=longer, asker=catalogue.IMPORTER))).outcome is Outcome.DONE
+        assert await catalogue.bring_in(catalogue.read(changed), desk.ask) == 1
+    assert (await _events(database))[-2:] == ["RoomChanged", "ResourceChanged"]
 
 
 @pytest.mark.asyncio
