@@ -25,8 +25,8 @@ DENIALS: dict[tuple[str, str], Words] = {
         "这个活动室有多种用途，请在 use 中选一种。", "This room has several uses: say which in `use`."
     ),
     ("not_valid", "end"): Words(
-        "结束时间要晚于开始时间；延长时，要晚于现在的结束时间。",
-        "The end must lie after the start; to extend, after the present end.",
+        "结束时间要晚于开始时间（延长时，要晚于现在的结束时间），一次最多 31 天。",
+        "The end must lie after the start (to extend, after the present end), and within 31 days of it.",
     ),
     ("not_valid", "room"): Words("换用途时，请同时说明活动室。", "To change the use, say the room too."),
     ("not_valid", "station"): Words(
