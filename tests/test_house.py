@@ -30,6 +30,7 @@ MIRRORS = {
     "booking/state.py": "tests/decisions/test_state.py",
     "booking/subjects.py": "tests/decisions/test_subjects.py",
     "booking/takes.py": "tests/decisions/test_places.py",
+    "booking/waiting.py": "tests/log/test_desk.py",
     "linyue/api/answers.py": "tests/http/test_bookings.py",
     "linyue/api/asking.py": "tests/http/test_idempotency.py",
     "linyue/api/room_bodies.py": "tests/http/test_rooms.py",

@@ -22,6 +22,7 @@ from booking.messages import Answer, Ask, Recorded, derived_id
 from booking.sending import Sending
 from booking.state import NotRead, State, TagRange
 from booking.vault import Vault
+from booking.waiting import ClockBehind, DeskFault, NotDone, QueueFull, Unknown, Waiting
 from booking.watch import Unwatched, Watch
 from booking.writer import Connect, Connection, Writer, is_passing, pause
 
@@ -37,61 +38,10 @@ BEHIND_MAX = timedelta(seconds=60)
 
 logger = structlog.get_logger()
 
-
-class DeskFault(Exception):
-    """The desk could not answer; the subclasses say what is true of the command."""
-
-
-class NotDone(DeskFault):
-    """The command was not carried out and will not be: ask again."""
-
-
-class QueueFull(NotDone):
-    """Too many commands wait; this one was not taken: ask again in a moment."""
-
-
-class ClockBehind(NotDone):
-    """The clock is more than a minute behind the log's last event, so nothing is written: set the server's clock."""
-
-
-class Unknown(DeskFault):
-    """The command may have been carried out: ask again with the same key, which tells."""
-
-
-class Waiting:
-    """A command that somebody waits for. Whoever was told something is told nothing else, and nothing else happens.
-
-    In a batch it is `decided` until that is known to be undone; one that failed with others is decided `alone`.
-    """
-
-    __slots__ = ("alone", "answer", "ask", "decided", "sameness", "tries")
-
-    def __init__(self, ask: Ask) -> None:
-        self.ask = ask
-        # Worked out before its turn, so that nobody waits for it under the lock.
-        self.sameness = ask.sameness if ask.fault is None else None
-        self.answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        self.decided = False
-        self.alone = False
-        self.tries = 0
-
-    @property
-    def told(self) -> bool:
-        return self.answer.done()
-
-    def tell(self, answer: Answer | BaseException) -> None:
-        if self.told:
-            return
-        if isinstance(answer, Answer):
-            self.answer.set_result(answer)
-        else:
-            self.answer.set_exception(answer)
-            # A caller who has left does not fetch it, and that is no fault to report.
-            self.answer.exception()
-
-    def leave(self) -> None:
-        """Nobody waits any more. This and the batch's deciding are one step each: none is between them."""
-        self.tell(Unknown("no answer in time") if self.decided else NotDone("withdrawn: its turn had not come in time"))
+__all__ = [
+    "BATCH_MAX", "QUEUE_MAX", "WAIT_SECONDS", "ClockBehind", "Desk", "DeskFault", "NotDone", "QueueFull", "Unknown",
+    "fingerprint", "new_command_id", "new_person_id", "sealed_text_key",
+]  # fmt: skip
 
 
 class Desk:
@@ -298,35 +248,55 @@ class Desk:
     async def _read(
         self, connection: Connection, batch: list[Waiting], state: State, now: datetime
     ) -> tuple[list[answers.Kept], dict[bytes, answers.KnownRefusal]]:
-        """What the batch's commands need to have read, under the lock: tags in two rounds, answers, refusals."""
+        """What the batch's commands need to have read, under the lock: tags in two rounds, answers, refusals.
+
+        While the database looks for the answers, it is worked out which tags are wanted.
+        """
+        on_its_way = asyncio.create_task(self._read_answers(connection, batch))
+        try:
+            await asyncio.sleep(0)
+            asking = self._asking(batch, state, now)
+        except BaseException:
+            on_its_way.cancel()
+            raise
+        finally:
+            await asyncio.wait([on_its_way])
+        for _ in range(ROUNDS_MAX):
+            if not asking:
+                break
+            await self._read_tags(connection, {tag for _, unknown in asking for tag in unknown}, state)
+            asking = self._asking([waiting for waiting, _ in asking], state, now)
+        return on_its_way.result()
+
+    async def _read_answers(
+        self, connection: Connection, batch: list[Waiting]
+    ) -> tuple[list[answers.Kept], dict[bytes, answers.KnownRefusal]]:
         keys = {(w.ask.asker.id, w.ask.key) for w in batch if w.ask.key is not None}
         kept = await answers.known(connection, self.subdistrict, sorted(keys))
         samenesses = {w.sameness for w in batch if w.sameness is not None}
         refusals = await answers.known_refusals(connection, self.subdistrict, list(samenesses))
-        await self._read_tags(connection, batch, state, now)
         return kept, dict(refusals)
 
-    async def _read_tags(self, connection: Connection, batch: list[Waiting], state: State, now: datetime) -> None:
-        """Read what is not known. Only a command that named such a tag may name others once it was read."""
+    async def _read_tags(self, connection: Connection, unknown: set[str | TagRange], state: State) -> None:
+        tags = sorted(tag for tag in unknown if isinstance(tag, str))
+        ranges = sorted(tag for tag in unknown if isinstance(tag, TagRange))
         decoded: dict[int, Recorded] = {}
-        asking = batch
-        for _ in range(ROUNDS_MAX):
-            asked = [(waiting, self._unknown(waiting, state, now)) for waiting in asking if not waiting.told]
-            asking = [waiting for waiting, unknown in asked if unknown]
-            unknown = {tag for _, unknown in asked for tag in unknown}
-            if not unknown:
-                break
-            tags = sorted(tag for tag in unknown if isinstance(tag, str))
-            ranges = sorted(tag for tag in unknown if isinstance(tag, TagRange))
-            found: dict[str, list[Recorded]] = {}
-            for tag, position, data in await log.read(connection, self.subdistrict, tags, ranges):
-                if position not in decoded:
-                    decoded[position] = self._codec.decode(data)
-                found.setdefault(tag, []).append(decoded[position])
-            state.add(tags, ranges, found)
+        found: dict[str, list[Recorded]] = {}
+        for tag, position, data in await log.read(connection, self.subdistrict, tags, ranges):
+            if position not in decoded:
+                decoded[position] = self._codec.decode(data)
+            found.setdefault(tag, []).append(decoded[position])
+        state.add(tags, ranges, found)
+
+    def _asking(
+        self, waiting: list[Waiting], state: State, now: datetime
+    ) -> list[tuple[Waiting, list[str | TagRange]]]:
+        """Who names tags that nobody has read, and which. They alone may name others once those are read."""
+        asked = [(one, self._unknown(one, state, now)) for one in waiting if not one.told]
+        return [(one, unknown) for one, unknown in asked if unknown]
 
     def _unknown(self, waiting: Waiting, state: State, now: datetime) -> list[str | TagRange]:
-        """What a command names and nobody has read. One whose tags cannot be told fails alone; it then has none."""
+        """One whose tags cannot be told fails alone; it then has none."""
         try:
             return [tag for tag in self._subjects.tags(waiting.ask, state, now) if not state.asked(tag)]
         except Exception as error:

@@ -9,7 +9,7 @@ from booking.local_time import Interval, days_touched, zone_named
 from booking.messages import Asker, Role
 from booking.places.events import SUBDISTRICT, Resource, RoomDefinition, Subdistrict, Use
 from booking.reservations import checks
-from booking.reservations.checks import Known, Wanted
+from booking.reservations.checks import Known, Wanted, quota_months
 from booking.reservations.events import person_month_tag
 from booking.reservations.states import PersonMonth, ResourceDay
 from booking.rules.events import RULES, HouseRules
@@ -85,19 +85,22 @@ def tags_of_days(resources: Iterable[str], held: Interval, state: State) -> Iter
 
 def tags_of_quota(person: str, state: State, now: datetime) -> Iterable[str]:
     """The months in which the person's open bookings can lie."""
-    return [person_month_tag(person, month) for month in _quota_months(person, state, now)]
+    return [
+        person_month_tag(person, month)
+        for month in quota_months(person, state.at(HouseRules, RULES), zone_of(state), now)
+    ]
 
 
 def known_of(
     wanted: Wanted, state: State, now: datetime, *, person: str | None, leaving_out: str | None = None
 ) -> Known:
     """What was read of the slot; without a person, no quota is asked about."""
-    zone = zone_of(state)
+    zone, rules = zone_of(state), state.at(HouseRules, RULES)
     resources = [take.resource for take in wanted.use.takes]
     day_tags = [resource_day_tag(r, day) for r in resources for day in days_touched(wanted.held(), zone)]
-    months = [person_month_tag(person, month) for month in _quota_months(person, state, now)] if person else ()
+    months = [person_month_tag(person, month) for month in quota_months(person, rules, zone, now)] if person else ()
     return Known(
-        rules=state.at(HouseRules, RULES),
+        rules=rules,
         zone=zone,
         resources={resource: state.at(Resource, resource_tag(resource)) for resource in resources},
         days={tag: state.at(ResourceDay, tag) for tag in day_tags},
@@ -124,7 +127,3 @@ def said_of(wanted: Wanted, known: Known, *, booking: str, person: str) -> Said:
         grace_minutes=known.rules.book.grace_minutes,
         attendees=wanted.attendees,
     )
-
-
-def _quota_months(person: str, state: State, now: datetime) -> tuple[str, ...]:
-    return checks.quota_months(person, state.at(HouseRules, RULES), zone_of(state), now)
