@@ -153,6 +153,13 @@ def test_what_is_named_is_given_up_and_the_rest_moves() -> None:
     assert decided.told["cancelled"] == ["all"]
 
 
+def test_what_no_new_room_can_serve_is_listed_by_its_start() -> None:
+    """As people look for it, whoever booked first."""
+    late = happened(on("16:00", "17:00", "late", units=3), at=local("2026-11-10 08:00"))
+    log = given(*TOWN, late, on("14:00", "15:00", "early", units=3))
+    replace(log, "tribe", into=SPLIT).then_refused_for(unfit("early", "late"))
+
+
 def test_naming_a_booking_that_can_be_served_does_not_cancel_it() -> None:
     decided = replace(given(*TOWN, TABLE), "tribe", into=SPLIT, cancels=("b1",))
     assert moved(decided) == {"b1": "tribe-left"}

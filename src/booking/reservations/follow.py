@@ -167,7 +167,11 @@ def _live(state: State, ranges: Iterable[TagRange], now: datetime) -> list[Hold]
         for booking, hold in day.holds.items()
         if hold.life.is_live(now)
     }
-    return sorted(holds.values(), key=lambda hold: (hold.life.start, hold.booking))
+    return sorted(holds.values(), key=_by_start)
+
+
+def _by_start(hold: Hold) -> tuple[datetime, str]:
+    return hold.life.start, hold.booking
 
 
 def _live_in_rooms(state: State, rooms: tuple[str, ...], ranges: Iterable[TagRange], now: datetime) -> list[Hold]:
@@ -219,6 +223,7 @@ def _settled(
 
     And where a booking is given up that is not `named`; with None, none needs to be.
     """
+    given_up = sorted(given_up, key=_by_start)
     touched_ = [*moved, *(_cancelled(hold, reason) for hold in given_up)]
     limit = EVENTS_MAX - own
     if len(touched_) > limit:
