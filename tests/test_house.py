@@ -39,6 +39,7 @@ MIRRORS = {
     "linyue/postgres/roles.py": "tests/migrations/test_privileges.py",
     "linyue/shipped.py": "tests/test_wheel.py",
     "projections/boards.py": "tests/projections/test_availability.py",
+    "projections/bulk.py": "tests/projections/test_projector.py",
     "projections/questions.py": "tests/projections/test_projector.py",
     "projections/read_model.py": "tests/projections/test_projector.py",
     "projections/swap.py": "tests/projections/test_rebuild.py",

@@ -23,7 +23,7 @@ from sqlalchemy import (
     select,
     tuple_,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, insert
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from booking.messages import Recorded, code_of, unique
@@ -42,7 +42,8 @@ from booking.reservations.events import (
 from booking.reservations.standing import LIVE, Life, Standing
 from booking.reservations.states import life_after
 from booking.vault import text_id
-from projections.read_model import Followed, Question
+from projections import bulk
+from projections.read_model import Followed, Memory, Question
 from projections.reading import Snapshot
 
 NAME = "agenda"
@@ -148,16 +149,12 @@ _MOVING = (
     "room", "station", "use", "units", "attendees", "day", "start", "end", "grace", "made_at",
     "confirmed_at", "checked_in_at", "ended_at", "ended_as", "reason", "note",
 )  # fmt: skip
-_INSERTION = insert(bookings)
-_KEEP = _INSERTION.on_conflict_do_update(
-    index_elements=[bookings.c.subdistrict, bookings.c.booking],
-    set_={name: _INSERTION.excluded[name] for name in _MOVING},
-)
+_KEEP = bulk.keeping(bookings, _MOVING)
 
 Values = dict[str, Any]
 
 
-async def apply(connection: AsyncConnection, subdistrict: str, events: Sequence[Followed]) -> None:
+async def apply(connection: AsyncConnection, subdistrict: str, events: Sequence[Followed], _memory: Memory) -> None:
     """Write down what was made, and move on the lives that were touched."""
     touched = unique(e.recorded.event.booking for e in events if isinstance(e.recorded.event, (*_CHANGED, *_TOUCHING)))
     rows = await _rows(connection, subdistrict, touched)
@@ -170,7 +167,7 @@ async def apply(connection: AsyncConnection, subdistrict: str, events: Sequence[
             case event_ if isinstance(event_, _TOUCHING):
                 rows[event_.booking] |= _moved(rows[event_.booking], event_, event.recorded)
     if rows:
-        await connection.execute(_KEEP, list(rows.values()))
+        await connection.execute(_KEEP, bulk.arrays(bookings, list(rows.values())))
 
 
 async def booking(snapshot: Snapshot, id_: str, now: datetime) -> Item | None:

@@ -1,13 +1,13 @@
 """What is free in a room on a day, and why the rest is not: the deciders' states by tag, and the grid drawn of them."""
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 import msgspec
 from sqlalchemy import BigInteger, Column, Index, MetaData, Select, Table, Text, func, literal, select, true
-from sqlalchemy.dialects.postgresql import ARRAY, insert
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from booking.places.events import SUBDISTRICT, Resource, Room, Space, Station, Subdistrict
@@ -23,6 +23,7 @@ from booking.reservations.states import PersonMonth, ResourceDay
 from booking.rules.events import RULES, HouseRules
 from booking.state import Kind
 from booking.takes import resource_tag
+from projections import bulk
 from projections.boards import (
     K,
     NotOpened,
@@ -37,7 +38,7 @@ from projections.boards import (
     zone_of,
 )
 from projections.grid import Board, Day, RoomUse, Slot
-from projections.read_model import Followed, Question
+from projections.read_model import Followed, Memory, Question
 from projections.reading import Snapshot
 
 __all__ = [
@@ -70,6 +71,7 @@ Index("states_position", states.c.subdistrict, states.c.position)
 
 _KINDS = {kind.__name__: kind for kind in KINDS}
 _DECODERS = {name: msgspec.json.Decoder(kind) for name, kind in _KINDS.items()}
+_KEEP = bulk.keeping(states, ("state", "position"))
 _ENCODER = msgspec.json.Encoder()
 PLACES = (Subdistrict, Station, Space, Resource, Room, HouseRules)
 
@@ -89,37 +91,30 @@ class RoomName(msgspec.Struct, frozen=True, kw_only=True):
     station: str
 
 
-async def apply(connection: AsyncConnection, subdistrict: str, events: Sequence[Followed]) -> None:
+async def apply(connection: AsyncConnection, subdistrict: str, events: Sequence[Followed], memory: Memory) -> None:
     """Move the state of every tag on by the events, as the deciders do."""
-    named = {tag: kind for event in events for tag in event.recorded.tags() if (kind := kind_of(tag))}
-    if not named:
+    moves = [(tag, kind, event.recorded) for event in events for tag in event.recorded.tags() if (kind := kind_of(tag))]
+    if not moves:
         return
-    kept = await _kept(connection, subdistrict, named)
-    since: dict[str, int] = {}
-    position: dict[str, int] = {}
-    for event in events:
-        for tag in event.recorded.tags():
-            if kind := named.get(tag):
-                kept[tag] = (kept.get(tag) or kind()).evolve(event.recorded, tag)
-                since.setdefault(tag, event.recorded.position)
-                position[tag] = event.recorded.position
+    since = {tag: recorded.position for tag, _, recorded in reversed(moves)}
+    position = {tag: recorded.position for tag, _, recorded in moves}
+    kept: dict[Tag, Kind] = {tag: memory.pop(tag) for tag in since if tag in memory}
+    kept |= await _kept(connection, subdistrict, since.keys() - kept.keys())
+    for tag, kind, recorded in moves:
+        kept[tag] = (kept.get(tag) or kind()).evolve(recorded, tag)
     rows = [
         {
             "subdistrict": subdistrict,
             "tag": tag,
-            "kind": named[tag].__name__,
+            "kind": type(state).__name__,
             "since": since[tag],
             "position": position[tag],
             "state": _ENCODER.encode(state).decode(),
         }
         for tag, state in kept.items()
     ]
-    insertion = insert(states)
-    kept_anew = insertion.on_conflict_do_update(
-        index_elements=[states.c.subdistrict, states.c.tag],
-        set_={"state": insertion.excluded.state, "position": insertion.excluded.position},
-    )
-    await connection.execute(kept_anew, rows)
+    await connection.execute(_KEEP, bulk.arrays(states, rows))
+    memory |= kept
 
 
 def kind_of(tag: str) -> type[Kind] | None:
@@ -265,7 +260,9 @@ async def _places(snapshot: Snapshot) -> dict[Tag, Kind]:
     return {tag: decoded(kind, state) for tag, kind, state in await snapshot.connection.execute(asked)}
 
 
-async def _kept(connection: AsyncConnection, subdistrict: str, tags: Iterable[str]) -> dict[Tag, Kind]:
+async def _kept(connection: AsyncConnection, subdistrict: str, tags: Collection[str]) -> dict[Tag, Kind]:
+    if not tags:
+        return {}
     found = await connection.execute(states_at(subdistrict, tags))
     return {tag: decoded(kind, state) for tag, kind, state in found}
 

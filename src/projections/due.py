@@ -6,7 +6,7 @@ from typing import NamedTuple, cast
 
 import msgspec
 from sqlalchemy import TIMESTAMP, Column, ColumnElement, Index, MetaData, Table, Text, any_, delete, literal, select
-from sqlalchemy.dialects.postgresql import ARRAY, insert
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from booking.messages import Event
@@ -26,7 +26,8 @@ from booking.reservations.events import (
 )
 from booking.reservations.standing import Life, Standing
 from booking.reservations.states import life_after
-from projections.read_model import Followed, Question
+from projections import bulk
+from projections.read_model import Followed, Memory, Question
 from projections.reading import Snapshot
 
 NAME = "due"
@@ -44,6 +45,7 @@ bookings = Table(
 )
 Index("bookings_due", bookings.c.subdistrict, bookings.c.due_at, bookings.c.booking)
 
+_KEEP = bulk.keeping(bookings, ("due_at", "becomes", "life"))
 _LIVES = msgspec.json.Decoder(Life)
 _MADE = (BookingRequested, BookingConfirmed)
 _TOUCHING = (
@@ -60,7 +62,7 @@ class Due(NamedTuple):
     becomes: Standing
 
 
-async def apply(connection: AsyncConnection, subdistrict: str, events: Sequence[Followed]) -> None:
+async def apply(connection: AsyncConnection, subdistrict: str, events: Sequence[Followed], _memory: Memory) -> None:
     """What is due of each booking moves with its life; what was ended or is recorded is not due any more."""
     concerned = [event.recorded for event in events if isinstance(event.recorded.event, _MADE + _TOUCHING + _OVER)]
     lives: dict[str, Life | None] = dict(await _lives(connection, subdistrict, {_booking(r.event) for r in concerned}))
@@ -98,10 +100,7 @@ async def _keep(connection: AsyncConnection, subdistrict: str, lives: dict[str, 
         if life and (due := life.due())
     ]
     if rows:
-        insertion = insert(bookings)
-        moved = {name: insertion.excluded[name] for name in ("due_at", "becomes", "life")}
-        key = [bookings.c.subdistrict, bookings.c.booking]
-        await connection.execute(insertion.on_conflict_do_update(index_elements=key, set_=moved), rows)
+        await connection.execute(_KEEP, bulk.arrays(bookings, rows))
     gone = [booking for booking, life in lives.items() if life is None or life.due() is None]
     if gone:
         await connection.execute(delete(bookings).where(*_these(subdistrict, gone)))

@@ -20,14 +20,15 @@ from sqlalchemy import (
     or_,
     select,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB, insert
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from booking.codec import Envelope
 from booking.log import first_hash
 from booking.messages import Channel, Event, Role, unique
 from booking.reservations.events import BookingRescheduled
-from projections.read_model import Followed, Question
+from projections import bulk
+from projections.read_model import Followed, Memory, Question
 from projections.reading import Snapshot
 
 NAME = "history"
@@ -68,6 +69,7 @@ for _name in ("booking", "room", "person", "actor", "type", "left_room"):
     _column = events_.c[_name]
     Index(f"events_{_name}", events_.c.subdistrict, _column, events_.c.position, postgresql_where=_column.is_not(None))
 
+_INSERTION = bulk.insertion(events_)
 _ENVELOPES = msgspec.json.Decoder(Envelope)
 
 
@@ -99,9 +101,9 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     person: str | None
 
 
-async def apply(connection: AsyncConnection, subdistrict: str, events: Sequence[Followed]) -> None:
+async def apply(connection: AsyncConnection, subdistrict: str, events: Sequence[Followed], _memory: Memory) -> None:
     """Write down each event."""
-    await connection.execute(insert(events_), [_values(subdistrict, event) for event in events])
+    await connection.execute(_INSERTION, bulk.arrays(events_, [_values(subdistrict, event) for event in events]))
 
 
 async def of_booking(snapshot: Snapshot, booking: str, *, after: int = 0, limit: int = ROWS_MAX) -> list[Row]:
@@ -180,8 +182,8 @@ def _values(subdistrict: str, followed: Followed) -> dict[str, Any]:
         "role": envelope.role,
         "channel": envelope.channel,
         "rules": envelope.rules,
-        "tags": list(unique(event.tags())),
-        "data": msgspec.json.decode(envelope.data),
+        "tags": bulk.text_array(unique(event.tags())),
+        "data": bytes(envelope.data).decode(),
         "hash": followed.hash,
         "booking": getattr(event, "booking", None),
         "room": getattr(event, "room", None),

@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Any, NamedTuple, cast
 
 import msgspec
-from sqlalchemy import Dialect, MetaData, func, select, text, update
+from sqlalchemy import Dialect, MetaData, bindparam, func, literal_column, select, text, update
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DBAPIError
@@ -34,6 +34,13 @@ class Followed(NamedTuple):
     hash: bytes
 
 
+Memory = dict[str, Any]
+"""What a question remembers of its rows: always just as they are. The oldest is forgotten when it is full."""
+
+# States of a busy day are some 10 kB each.
+MEMORY_MAX = 2_000
+
+
 @dataclass(frozen=True, kw_only=True)
 class Question:
     """What a follower needs of a question: its name, which is its schema's, its tables, and what events change in them.
@@ -41,12 +48,13 @@ class Question:
     `version` names what stands in the tables, `holds` what a reader must know of it beside the tables themselves.
     Nothing is migrated: another version is filled anew, and one of the same shape goes on to be read meanwhile.
     `apply` changes the rows by events, oldest first, in the connection's transaction.
+    It may remember what it has written until the next time.
     """
 
     name: str
     version: str
     tables: MetaData
-    apply: Callable[[AsyncConnection, str, Sequence[Followed]], Awaitable[None]]
+    apply: Callable[[AsyncConnection, str, Sequence[Followed], Memory], Awaitable[None]]
     holds: str = ""
 
     @cached_property
@@ -70,6 +78,32 @@ class Place(NamedTuple):
     hash: bytes
 
 
+class _Checkpoint(NamedTuple):
+    """A place, in a table of its own: one that was swapped in is another, though it be at the same place."""
+
+    table: int
+    place: Place
+
+
+# Its commit need not wait for the disk: what a crash takes back, rows and checkpoint, is taken in again from the log.
+_LOCK = (
+    select(
+        checkpoints.c.position,
+        checkpoints.c.hash,
+        checkpoints.c.version,
+        literal_column("tableoid").label("tableoid"),
+        func.set_config("synchronous_commit", "off", True),
+    )
+    .where(checkpoints.c.subdistrict == bindparam("its_subdistrict"))
+    .with_for_update()
+)
+_MOVE = (
+    update(checkpoints)
+    .where(checkpoints.c.subdistrict == bindparam("its_subdistrict"))
+    .values(position=bindparam("position"), hash=bindparam("hash"), at=bindparam("at"), error=None)
+)
+
+
 class EventFailed(Exception):
     """A read model could not take in an event: it stands before it until the program is repaired."""
 
@@ -90,6 +124,8 @@ class ReadModel:
         self.schema = schema
         self.version = f"{question.version} {question.shape}"
         self._codec = codec
+        # Of each subdistrict; to be used only where the checkpoint of the same table is still the one beside it.
+        self._memories: dict[str, tuple[_Checkpoint, Memory]] = {}
 
     def on(self, engine: AsyncEngine) -> AsyncEngine:
         """The engine on whose connections the question's tables are those of this schema."""
@@ -146,12 +182,14 @@ class ReadModel:
 
     async def lock(self, connection: AsyncConnection, subdistrict: str) -> Place:
         """How far it is in a subdistrict, and stays until the transaction ends. Raises `Gone`."""
-        asked = select(checkpoints.c.position, checkpoints.c.hash, checkpoints.c.version)
-        found = await connection.execute(asked.where(checkpoints.c.subdistrict == subdistrict).with_for_update())
+        return (await self._lock(connection, subdistrict)).place
+
+    async def _lock(self, connection: AsyncConnection, subdistrict: str) -> _Checkpoint:
+        found = await connection.execute(_LOCK, {"its_subdistrict": subdistrict})
         row = found.one_or_none()
         if row is None or row.version != self.version:
             raise Gone(self.schema)
-        return Place(row.position, row.hash)
+        return _Checkpoint(row.tableoid, Place(row.position, row.hash))
 
     async def take_in(self, connection: AsyncConnection, subdistrict: str, at: Place, rows: Sequence[log.Row]) -> Place:
         """Apply the rows that follow `at`, in the connection's transaction; returns how far it is then.
@@ -159,19 +197,32 @@ class ReadModel:
         Raises `Gone`, `EventFailed`, or what a lost database raises.
         """
         # The lock on the checkpoint: of two followers the second finds here what the first has done.
-        found = await self.lock(connection, subdistrict)
-        if found != at:
-            return found
-        last = await self._apply(connection, subdistrict, rows)
+        found = await self._lock(connection, subdistrict)
+        if found.place != at:
+            return found.place
+        memory = self._recall(subdistrict, found)
+        last = await self._apply(connection, subdistrict, rows, memory)
         to = Place(last.position, rows[-1].hash)
-        moved = update(checkpoints).where(checkpoints.c.subdistrict == subdistrict)
-        await connection.execute(moved.values(position=to.position, hash=to.hash, at=last.at, error=None))
+        moved = {"position": to.position, "hash": to.hash, "at": last.at}
+        await connection.execute(_MOVE, {"its_subdistrict": subdistrict, **moved})
+        # Where the transaction does not commit, the next finds another checkpoint, and forgets this.
+        self._memories[subdistrict] = (_Checkpoint(found.table, to), memory)
         return to
 
-    async def _apply(self, connection: AsyncConnection, subdistrict: str, rows: Sequence[log.Row]) -> Recorded:
+    def _recall(self, subdistrict: str, at: _Checkpoint) -> Memory:
+        known_at, memory = self._memories.pop(subdistrict, (None, {}))
+        if known_at != at:
+            return {}
+        for oldest in list(memory)[: max(0, len(memory) - MEMORY_MAX)]:
+            del memory[oldest]
+        return memory
+
+    async def _apply(
+        self, connection: AsyncConnection, subdistrict: str, rows: Sequence[log.Row], memory: Memory
+    ) -> Recorded:
         try:
             events = [Followed(self._codec.decode(row.data), row.data, row.hash) for row in rows]
-            await self.question.apply(connection, subdistrict, events)
+            await self.question.apply(connection, subdistrict, events, memory)
         except Exception as error:
             if isinstance(error, OSError) or (isinstance(error, DBAPIError) and error.connection_invalidated):
                 raise

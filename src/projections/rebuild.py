@@ -20,7 +20,7 @@ from projections.swap import NotNow, drop, old_schema, swap
 
 # How long a transaction that fills may take: half of what a snapshot may be held.
 FILL_SECONDS = 0.5
-FILL_FIRST, FILL_MAX = 500, 20_000
+FILL_FIRST, FILL_MAX = 500, 10_000
 # What may be left to fill while the live one's follower stands still.
 LAST_MAX = 1_000
 # A live one that is further behind the log does not get on: it is not waited for.

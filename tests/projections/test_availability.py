@@ -239,7 +239,7 @@ async def test_the_kept_states_are_those_that_a_decider_would_read(town: Town, d
     await town.follow()
     read = await read_by_tag(town, database)
     async with town.reader.of("availability") as snapshot:
-        kept = await availability._kept(snapshot.connection, snapshot.subdistrict, tags_of(read))
+        kept = await availability._kept(snapshot.connection, snapshot.subdistrict, list(tags_of(read)))
     assert {type(state) for state in kept.values()} == set(availability.KINDS)
     assert kept == {tag: read.at(type(state), tag) for tag, state in kept.items()}
 

@@ -5,11 +5,12 @@ import contextlib
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from typing import Any
 
 import asyncpg
 import pytest
-from sqlalchemy import BigInteger, Column, Integer, MetaData, Table, Text, func, select
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import BigInteger, Column, Integer, MetaData, Table, Text, cast, func, literal, select
+from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 from tests.conftest import TestDatabase
@@ -20,10 +21,11 @@ from booking.codec import Codec
 from booking.places.decide import CloseRoom
 from booking.reservations.decide import CancelBooking, CheckIn
 from booking.reservations.events import BookingConfirmed
-from projections import due, projector
+from projections import bulk, due, projector
 from projections.projector import Follower, OtherVersion, follow_all
 from projections.questions import QUESTIONS
-from projections.read_model import Followed, Question
+from projections.read_model import Followed, Memory, Question
+from projections.rebuild import rebuild
 
 pytestmark = pytest.mark.asyncio
 
@@ -38,7 +40,7 @@ counts = Table(
 CRASHES = select(func.pg_terminate_backend(func.pg_backend_pid()))
 
 
-async def count(connection: AsyncConnection, subdistrict: str, events: Sequence[Followed]) -> None:
+async def count(connection: AsyncConnection, subdistrict: str, events: Sequence[Followed], _memory: Memory) -> None:
     """How often each event was applied."""
     more = insert(counts).values(
         [{"subdistrict": subdistrict, "position": event.recorded.position, "times": 1} for event in events]
@@ -47,7 +49,7 @@ async def count(connection: AsyncConnection, subdistrict: str, events: Sequence[
     await connection.execute(more.on_conflict_do_update(index_elements=key, set_={"times": counts.c.times + 1}))
 
 
-def question(apply: Callable[[AsyncConnection, str, Sequence[Followed]], Awaitable[None]] = count) -> Question:
+def question(apply: Callable[[AsyncConnection, str, Sequence[Followed], Memory], Awaitable[None]] = count) -> Question:
     """Counts how often each event is applied."""
     return Question(name="counted", version="1", tables=COUNTED, apply=apply)
 
@@ -119,10 +121,10 @@ async def test_a_crash_between_rows_and_checkpoint_leaves_no_trace(
     crashes = [2, 5, 6]
     applied = 0
 
-    async def crash(connection: AsyncConnection, subdistrict: str, events: Sequence[Followed]) -> None:
+    async def crash(connection: AsyncConnection, subdistrict: str, events: Sequence[Followed], _memory: Memory) -> None:
         nonlocal applied
         applied += 1
-        await count(connection, subdistrict, events)
+        await count(connection, subdistrict, events, {})
         if applied in crashes:
             await connection.execute(CRASHES)
 
@@ -196,8 +198,10 @@ async def test_a_follower_that_fails_on_an_event_stops_alone_and_goes_on_when_re
     monkeypatch.setattr(projector, "FAILED_SECONDS", (0.02,))
     broken = True
 
-    async def stumble(connection: AsyncConnection, subdistrict: str, events: Sequence[Followed]) -> None:
-        await count(connection, subdistrict, events)
+    async def stumble(
+        connection: AsyncConnection, subdistrict: str, events: Sequence[Followed], memory: Memory
+    ) -> None:
+        await count(connection, subdistrict, events, memory)
         if broken and any(event.recorded.position == 7 for event in events):
             raise ValueError("a person's id must not be told to everybody")
 
@@ -303,3 +307,38 @@ async def test_the_app_may_read_the_read_models_and_nothing_else(town: Town) -> 
     async with town.reading.connect() as connection:
         with pytest.raises(DBAPIError, match="permission denied"):
             await connection.execute(due.bookings.delete())
+
+
+async def test_tags_of_any_letters_are_kept_as_they_are(town: Town) -> None:
+    """Rows go to the database in arrays, in which a list of tags is a text that the database reads."""
+    tags = ["plain", "", 'a "quoted", one', "back\\slash", "NULL", "{braces}", "党群 服务站", " edge "]
+    async with town.reading.connect() as connection:
+        read = await connection.scalar(select(cast(literal(bulk.text_array(tags), Text), ARRAY(Text))))
+    assert read == tags
+
+
+async def test_what_a_follower_remembers_is_forgotten_when_it_did_not_last(town: Town) -> None:
+    """Whose transaction came to nothing, or whose table was swapped for another, remembers nothing of it."""
+    seen: list[dict[str, Any]] = []
+    fails = False
+
+    async def remember(
+        connection: AsyncConnection, subdistrict: str, events: Sequence[Followed], memory: Memory
+    ) -> None:
+        seen.append(dict(memory))
+        memory["last"] = events[-1].recorded.position
+        if fails:
+            raise ConnectionResetError
+        await count(connection, subdistrict, events, memory)
+
+    follower = town.follower(question(remember))
+    position = await follower.catch_up()
+    for failing in (False, False, True, False):
+        fails = failing
+        await town.book(at(10 + len(seen)), person=f"person-{len(seen)}")
+        with contextlib.suppress(ConnectionResetError):
+            await follower.step()
+    await rebuild(town.projecting, town.codec, question(), "counted")
+    await town.book(at(20))
+    await follower.catch_up()
+    assert [each.get("last") for each in seen[-5:]] == [None, position + 1, position + 2, None, None]

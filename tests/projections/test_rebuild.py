@@ -31,7 +31,7 @@ from projections import rebuild as rebuilding
 from projections import swap as swapping
 from projections.projector import OtherVersion
 from projections.questions import QUESTIONS
-from projections.read_model import Followed, Question
+from projections.read_model import Followed, Memory, Question
 from projections.reading import NOT_BUILT, NotBuilt, Reader, Status
 from projections.rebuild import BeingRebuilt, CannotRebuild, HeldUp, Progress, rebuild
 
@@ -181,9 +181,9 @@ async def test_who_reads_the_old_one_on_and_on_keeps_it_and_nobody_else_waits(
 def waiting(go_on: asyncio.Event, *, version: str = "1", tables: MetaData = COUNTED) -> Question:
     """A question that takes in nothing until it may."""
 
-    async def wait(connection: AsyncConnection, subdistrict: str, events: Sequence[Followed]) -> None:
+    async def wait(connection: AsyncConnection, subdistrict: str, events: Sequence[Followed], _memory: Memory) -> None:
         await go_on.wait()
-        await count(connection, subdistrict, events)
+        await count(connection, subdistrict, events, {})
 
     return Question(name="counted", version=version, tables=tables, apply=wait)
 
@@ -201,8 +201,10 @@ async def test_a_second_rebuild_at_once_is_refused(town: Town) -> None:
 
 
 async def test_an_event_that_fails_ends_a_rebuild_and_the_live_one_stands(town: Town) -> None:
-    async def stumble(connection: AsyncConnection, subdistrict: str, events: Sequence[Followed]) -> None:
-        await count(connection, subdistrict, events)
+    async def stumble(
+        connection: AsyncConnection, subdistrict: str, events: Sequence[Followed], memory: Memory
+    ) -> None:
+        await count(connection, subdistrict, events, memory)
         if any(event.recorded.position == 7 for event in events):
             raise ValueError("a person's id must not be told to everybody")
 
@@ -332,7 +334,7 @@ async def test_a_new_version_that_fails_says_so_at_the_one_that_is_read(
     monkeypatch.setattr(projector, "FAILED_SECONDS", (0.02,))
     position = await town.follower(question()).catch_up()
 
-    async def fail(connection: AsyncConnection, subdistrict: str, events: Sequence[Followed]) -> None:
+    async def fail(connection: AsyncConnection, subdistrict: str, events: Sequence[Followed], _memory: Memory) -> None:
         raise ValueError
 
     newer = Question(name="counted", version="2", tables=COUNTED, apply=fail)
