@@ -85,7 +85,8 @@ _ALTERNATIVE = {
 }
 _ORDER = (
     "Free instead, at `position` (409): the room at other times that day, other rooms at the same time, then what is "
-    "near both; each nearest first."
+    "near both; each nearest first. Where the same is asked again under its Idempotency-Key they are of now, and all "
+    "else is the first answer's."
 )
 _ASKED = {
     "type": "object",

@@ -404,3 +404,12 @@ async def test_a_refusal_waits_no_longer_for_advice_than_that_is_worth(
     body = refused.json()
     assert (refused.status_code, body["alternatives"], body["position"]) == (409, [], made["position"] + 1)
     assert body["asked"] == {**slot(), "use": None, "units": 1, "attendees": None}
+
+
+@pytest.mark.asyncio
+async def test_a_look_that_failed_is_not_shared(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    await served.book("resident", slot())
+    with monkeypatch.context() as broken:
+        broken.setattr(advice, "nearest", lambda *_: 1 // 0)
+        assert (await served.post("resident2", "bookings", slot())).json()["alternatives"] == []
+    assert len((await served.post("resident2", "bookings", slot())).json()["alternatives"]) == 5

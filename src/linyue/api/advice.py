@@ -45,12 +45,15 @@ class Instead(NamedTuple):
     alternatives: list[Alternative]
     position: int
 
-    def beside(self, zone: ZoneInfo) -> dict[str, Any]:
-        """As it stands in a refusal."""
+    def beside(self, zone: ZoneInfo, *, first: int | None = None) -> dict[str, Any]:
+        """As it stands in a refusal; `first` is the position of one that was asked under a key, and is told again.
+
+        Advice is of now, also where the same is asked again; all else is the first answer's.
+        """
         return {
             "asked": asked_out(self.asked, zone),
             "alternatives": self.alternatives,
-            "position": self.position,
+            "position": self.position if first is None else first,
         }
 
 
@@ -104,7 +107,8 @@ class Advice:
         now = self._parts.now()
         if asked in self._known:
             since, task = self._known[asked]
-            if abs(now - since) < GOOD and (known := await asyncio.shield(task)).position >= position:
+            good = abs(now - since) < GOOD and not _failed(task)
+            if good and (known := await asyncio.shield(task)).position >= position:
                 return known
         if len(self._known) >= ADVICE_MAX:
             self._known.clear()
@@ -137,6 +141,10 @@ def _found(asked: Asked, same_room: Board, same_use: Board) -> list[Alternative]
     if asked.extends:
         return longer(asked, moved, same_use)
     return nearest(asked, moved, same_use.without(asked.present.booking))
+
+
+def _failed(task: asyncio.Task[Any]) -> bool:
+    return task.done() and (task.cancelled() or task.exception() is not None)
 
 
 def _heard(task: asyncio.Task[Any]) -> None:

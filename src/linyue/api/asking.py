@@ -140,7 +140,7 @@ def reasons_out(answer: Answer, language: Language, zone: ZoneInfo) -> list[Reas
     return [reason_out(reason, body.rules_version, language, zone) for reason in body.reasons]
 
 
-async def refusal(answer: Answer, language: Language, zone: ZoneInfo, **beside: object) -> Problem:
+def refusal(answer: Answer, language: Language, zone: ZoneInfo, **beside: object) -> Problem:
     """A refusal as an error, with every rule broken; `beside` it stands what was asked for and what is free instead."""
     reasons = reasons_out(answer, language, zone)
 

@@ -65,7 +65,8 @@ async def request_booking(
     answer = await ask(parts, caller, wish)
     if answer.outcome is Outcome.REFUSED:
         instead = await _instead(request, asked_of(command, caller), answer)
-        raise await refusal(answer, caller.language, zone, **instead.beside(zone))
+        first = answer.position if key is not None else None
+        raise refusal(answer, caller.language, zone, **instead.beside(zone, first=first))
     made = booking_out(answer.body, answer.position, zone)
     response = answered(made, answer.position, 201)
     response.headers["Location"] = f"{API}/bookings/{made.id}"
@@ -243,7 +244,7 @@ async def _changed(change: Change, command: Command, body: Body, note: str | Non
     wish = Wish(command=command, key=key, fingerprint=fingerprint, texts={"note": note})
     answer = await ask(change.parts, change.caller, wish)
     if answer.outcome is Outcome.REFUSED:
-        raise await refusal(answer, change.caller.language, zone)
+        raise refusal(answer, change.caller.language, zone)
     return answered(booking_out(answer.body, answer.position, zone), answer.position)
 
 

@@ -53,7 +53,7 @@ async def close_room(
     wish = Wish(command=command, key=key, fingerprint=fingerprint, texts={"note": data.note}, dry_run=data.dry_run)
     answer = await ask(parts, caller, wish)
     if answer.outcome is Outcome.REFUSED:
-        raise await refusal(answer, caller.language, await parts.lasting.zone())
+        raise refusal(answer, caller.language, await parts.lasting.zone())
     told = msgspec.json.decode(answer.body, type=_Closed)
     out = ClosureOut(
         **msgspec.structs.asdict(room_out(told.room)),

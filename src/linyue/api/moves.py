@@ -64,7 +64,9 @@ async def _moved(change: Change, command: Move, body: Body) -> Response[BookingO
         advice: Advice = change.request.app.state["advice"]
         asked = await asked_of_move(change.parts, command, change.caller, answer.position)
         instead = await advice.instead_of(asked, reasons_of(answer), answer.position) if asked else None
-        raise await refusal(answer, change.caller.language, zone, **(instead.beside(zone) if instead else {}))
+        first = answer.position if key is not None else None
+        beside = instead.beside(zone, first=first) if instead else {}
+        raise refusal(answer, change.caller.language, zone, **beside)
     return answered(booking_out(answer.body, answer.position, zone), answer.position)
 
 

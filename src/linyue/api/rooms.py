@@ -303,7 +303,7 @@ async def _told(asking: _Asking, command: Command) -> tuple[_Told, _Effect]:
         given_up = msgspec.structs.replace(command, cancels=(*unfit, *command.cancels)[:EVENTS_MAX])
         answer = await ask(parts, caller, msgspec.structs.replace(wish, command=given_up))
     if answer.outcome is Outcome.REFUSED:
-        raise await refusal(answer, caller.language, await parts.lasting.zone())
+        raise refusal(answer, caller.language, await parts.lasting.zone())
     told = msgspec.json.decode(answer.body, type=_Told)
     cancelled = [] if unfit else list(told.cancelled)
     return told, _Effect(list(unfit), cancelled, dry_run, answer.position)
