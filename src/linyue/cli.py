@@ -294,6 +294,8 @@ def _say_ready(url: str) -> None:
 
 def _say_demo_ready(settings: Settings, url: str) -> None:
     _say_ready(url)
+    if (said := gumei.clock_said(settings.data)) is not None:
+        click.echo(said)
     click.echo(f"Whom one can be, with a token each: {settings.data / gumei.READY_FILE}")
     for person in known_demo_people(settings.data):
         click.echo(f"  {person.part:<10} {person.name}")

@@ -14,7 +14,7 @@ from booking.local_time import local_day, local_instant, zone_named
 from booking.messages import Answer, Ask, Role
 from booking.vault import Vault
 from linyue import catalogue, serving
-from linyue.clock import RealClock, SimulatedClock
+from linyue.clock import RealClock, SimulatedClock, clock_of
 from linyue.demo_people import (
     Cast,
     DemoPerson,
@@ -126,6 +126,16 @@ def announce(data: Path, url: str) -> None:
     fresh.touch(mode=0o600)
     fresh.write_bytes(msgspec.json.format(msgspec.json.encode({"url": url, "tokens": tokens}), indent=2))
     fresh.replace(path)
+
+
+def clock_said(data: Path) -> str | None:
+    """What a simulated clock of DATA shows at the stations, and how fast it runs; None where time is the real one."""
+    clock = clock_of(data)
+    if not isinstance(clock, SimulatedClock):
+        return None
+    zone = zone_named(catalogue.read(catalogue_file()).subdistrict.time_zone)
+    shown = clock.now().astimezone(zone).isoformat(sep=" ", timespec="minutes")
+    return f"Its clock shows {shown} and passes {clock.speed:,g} seconds in one."
 
 
 def withdraw(data: Path) -> None:

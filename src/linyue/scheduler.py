@@ -18,6 +18,8 @@ from booking.messages import Command
 from booking.reservations.decide import CloseOut
 
 TICK_SECONDS = 5.0
+# On a clock that runs fast, so that one can watch the day go by.
+TICK_SECONDS_MIN = 1.0
 # A tick that hangs must end, or there would never be another: no more than one runs at a time.
 TICK_SECONDS_MAX = 60.0
 # After a long downtime thousands may be due; the next tick takes up where this one stopped.
@@ -123,6 +125,11 @@ class Scheduler:
                 scheduler.reschedule_job("tick", trigger="interval", seconds=self._tick_seconds)
                 # Give the new one its time, or it would be put off for ever.
                 self._began = time.monotonic()
+
+
+def tick_seconds_at(speed: float) -> float:
+    """How many real seconds lie between two ticks where the clock passes `speed` seconds in one: a minute of it."""
+    return max(TICK_SECONDS_MIN, min(TICK_SECONDS, 60 / speed)) if speed > 0 else TICK_SECONDS
 
 
 def note_tick(file: Path) -> None:

@@ -22,7 +22,7 @@ from booking.messages import SYSTEM, Answer, Ask, Command, SealedText
 from booking.vault import Filed, Vault, name_id
 from booking.watch import Watch
 from linyue import metrics
-from linyue.clock import Clock, clock_of, remember
+from linyue.clock import Clock, SimulatedClock, clock_of, remember
 from linyue.demo_people import DemoPerson, known_demo_people
 from linyue.housekeeping import Housekeeper
 from linyue.identity import Identity
@@ -31,7 +31,7 @@ from linyue.postgres import Databases, engine, external_databases
 from linyue.postgres.pools import opened_pool
 from linyue.postgres.sessions import serving_name
 from linyue.postgres.ticks import tick_lock
-from linyue.scheduler import Scheduler, note_tick
+from linyue.scheduler import Scheduler, note_tick, tick_seconds_at
 from linyue.settings import Settings, from_environment, vault_keys
 from projections import due
 from projections.projector import follow_all
@@ -139,7 +139,7 @@ async def background() -> None:
             asyncio.TaskGroup() as tasks,
         ):
             tasks.create_task(follow_all(projector, codec_of(settings.subdistrict), QUESTIONS), name="followers")
-            tasks.create_task(scheduler(parts, databases).run(), name="scheduler")
+            tasks.create_task(scheduler(parts, databases, clock).run(), name="scheduler")
             housekeeper = Housekeeper(settings.subdistrict, parts.pool.acquire, parts.identity, parts.now)
             tasks.create_task(housekeeper.run(), name="housekeeper")
             tasks.create_task(_remember_clock(settings, clock), name="clock")
@@ -147,8 +147,9 @@ async def background() -> None:
         await projector.dispose()
 
 
-def scheduler(parts: Parts, databases: Databases) -> Scheduler:
+def scheduler(parts: Parts, databases: Databases, clock: Clock) -> Scheduler:
     """Turns what is due into commands at the desk."""
+    speed = clock.speed if isinstance(clock, SimulatedClock) else 1.0
 
     # Its commands name the tick that they came from.
     async def ask(command: Command) -> Answer:
@@ -160,6 +161,7 @@ def scheduler(parts: Parts, databases: Databases) -> Scheduler:
         ask=ask,
         lock=partial(tick_lock, databases.app, parts.subdistrict),
         ticked=partial(note_tick, parts.settings.data / TICK_FILE),
+        tick_seconds=tick_seconds_at(speed),
     )
 
 
