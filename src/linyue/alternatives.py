@@ -82,10 +82,14 @@ def nearest(asked: Asked, same_room: Board, same_use: Board) -> list[Alternative
     others = _others(asked, same_use)
     times, days = _own(asked, same_room)
     same_time = [(same_use, found) for found in sorted(_same_time(asked, same_use, others))]
-    near_both = [(same_room, found) for found in days]
-    near_both += [(same_use, found) for room in others for found in _other_times(asked, same_use, room)]
-    near_both.sort(key=lambda pair: pair[1])
-    kinds = ([(same_room, found) for found in times], same_time, near_both)
+
+    def near_both() -> Iterator[tuple[Board, Candidate]]:
+        """Thousands where many rooms serve for the same, and mostly not wanted: looked for when they are."""
+        found = [(same_room, candidate) for candidate in days]
+        found += [(same_use, candidate) for room in others for candidate in _other_times(asked, same_use, room)]
+        yield from sorted(found, key=lambda pair: pair[1])
+
+    kinds = ([(same_room, found) for found in times], same_time, near_both())
     return _shared(_free(asked, kind) for kind in kinds)
 
 
@@ -206,10 +210,10 @@ def _other_times(asked: Asked, board: Board, room: str) -> Iterator[Candidate]:
 
 
 def _away(asked: Asked, board: Board, room: str) -> timedelta:
-    """How far another room is, as a time."""
-    own, other = board.rooms.get(asked.room), board.rooms[room]
-    stations = {known.definition.station for known in (own, other) if known and known.definition}
-    return OTHER_ROOM if len(stations) == 1 else OTHER_STATION
+    """How far another room is, as a time; in the same station too where that of the room asked for is not known."""
+    own, other = board.rooms.get(asked.room), board.rooms[room].definition
+    there = own.definition if own else None
+    return OTHER_ROOM if there is None or other is None or there.station == other.station else OTHER_STATION
 
 
 def _slots(asked: Asked, board: Board, room: str) -> Iterator[Interval]:

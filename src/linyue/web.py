@@ -114,8 +114,9 @@ def _with_parts(open_parts: OpenParts, store: SessionStore) -> Callable[[Litesta
     @asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
         async with metrics.present("worker"), open_parts() as parts:
-            app.state["parts"], app.state["advice"] = parts, Advice(parts)
-            app.state["drawings"] = Drawings(Kept(parts.reader), parts.now)
+            kept = Kept(parts.reader)
+            app.state["parts"], app.state["advice"] = parts, Advice(parts, kept)
+            app.state["drawings"] = Drawings(kept, parts.now)
             store.identity = parts.identity
             yield
 

@@ -32,6 +32,7 @@ from projections.boards import (
     all_of,
     at,
     board_of,
+    extent_of,
     of_kind,
     rooms_of,
     tags_of,
@@ -238,8 +239,9 @@ async def board(
     """What the grid is drawn from: of use after the snapshot has ended too. Raises `NotOpened`."""
     sought = Sought(first_day, last_day, room, station, use, person)
     places, now = await _places(snapshot), snapshot.not_before(now)
-    kept = await _kept(snapshot.connection, snapshot.subdistrict, tags_of(sought, places, now))
-    return board_of(sought, places, kept, now)
+    extent = extent_of(sought, places)
+    kept = await _kept(snapshot.connection, snapshot.subdistrict, tags_of(sought, extent, places, now))
+    return board_of(sought, extent, places, kept, now)
 
 
 def _room_view(found: Room, places: Mapping[Tag, Kind]) -> RoomView:

@@ -35,14 +35,31 @@ class Sought(NamedTuple):
     person: str | None = None
 
 
-def tags_of(sought: Sought, places: Mapping[Tag, Kind], now: datetime) -> list[Tag]:
+class Extent(NamedTuple):
+    """The rooms that are sought and what they take, and the tags of its days: the same until places change."""
+
+    rooms: Mapping[str, Room]
+    resources: Mapping[str, Resource]
+    days: tuple[Tag, ...]
+
+
+def extent_of(sought: Sought, places: Mapping[Tag, Kind]) -> Extent:
+    """What of the places is sought."""
+    chosen = rooms_of(places, sought.room, sought.station, sought.use)
+    names = dict.fromkeys(r for room_ in chosen.values() if room_.definition for r in room_.definition.resources())
+    # The days of the grid, and the one into which the last slot's buffer may reach.
+    last = (sought.last_day - sought.first_day).days + 1
+    days = [str(sought.first_day + timedelta(days=n)) for n in range(last + 1)]
+    return Extent(
+        rooms=chosen,
+        resources={name: at(Resource, resource_tag(name), places) for name in names},
+        days=tuple(resource_day_tag(name, day) for name in names for day in days),
+    )
+
+
+def tags_of(sought: Sought, extent: Extent, places: Mapping[Tag, Kind], now: datetime) -> list[Tag]:
     """The states of which a board is made, beside those of places. Raises `NotOpened`."""
-    day_tags = [
-        resource_day_tag(resource, day)
-        for resource in _resources(_chosen(sought, places))
-        for day in _days(sought.first_day, sought.last_day)
-    ]
-    return [*day_tags, *month_tags(sought.person, places, now)]
+    return [*extent.days, *month_tags(sought.person, places, now)]
 
 
 def month_tags(person: str | None, places: Mapping[Tag, Kind], now: datetime) -> list[Tag]:
@@ -53,20 +70,19 @@ def month_tags(person: str | None, places: Mapping[Tag, Kind], now: datetime) ->
     return [person_month_tag(person, month) for month in months]
 
 
-def board_of(sought: Sought, places: Mapping[Tag, Kind], kept: Mapping[Tag, Kind], now: datetime) -> Board:
+def board_of(
+    sought: Sought, extent: Extent, places: Mapping[Tag, Kind], kept: Mapping[Tag, Kind], now: datetime
+) -> Board:
     """The board of these states, in which all tags are that `tags_of` names. Raises `NotOpened`."""
-    chosen = _chosen(sought, places)
-    resources = _resources(chosen)
-    days = [resource_day_tag(resource, day) for resource in resources for day in _days(*sought[:2])]
     months = month_tags(sought.person, places, now)
     known = Known(
         rules=at(HouseRules, RULES, places),
         zone=zone_of(places),
-        resources={resource: at(Resource, resource_tag(resource), places) for resource in resources},
-        days={tag: at(ResourceDay, tag, kept) for tag in days},
+        resources=extent.resources,
+        days={tag: at(ResourceDay, tag, kept) for tag in extent.days},
         months=tuple(at(PersonMonth, tag, kept) for tag in months) if months else None,
     )
-    return Board(rooms=chosen, known=known, first_day=sought.first_day, last_day=sought.last_day, now=now)
+    return Board(rooms=extent.rooms, known=known, first_day=sought.first_day, last_day=sought.last_day, now=now)
 
 
 def quota_of(person: str, places: Mapping[Tag, Kind], kept: Mapping[Tag, Kind], now: datetime) -> Reason | None:
@@ -74,20 +90,6 @@ def quota_of(person: str, places: Mapping[Tag, Kind], kept: Mapping[Tag, Kind], 
     months = tuple(at(PersonMonth, tag, kept) for tag in month_tags(person, places, now))
     rules, zone = at(HouseRules, RULES, places), zone_of(places)
     return used_up(Known(rules=rules, zone=zone, resources={}, days={}, months=months or None), now)
-
-
-def _chosen(sought: Sought, places: Mapping[Tag, Kind]) -> dict[str, Room]:
-    return rooms_of(places, sought.room, sought.station, sought.use)
-
-
-def _resources(chosen: Mapping[str, Room]) -> dict[str, None]:
-    """What the rooms take, each once and in order."""
-    return dict.fromkeys(r for room_ in chosen.values() if room_.definition for r in room_.definition.resources())
-
-
-def _days(first_day: date, last_day: date) -> list[str]:
-    """The days of the grid, and the one into which the last slot's buffer may reach."""
-    return [str(first_day + timedelta(days=n)) for n in range((last_day - first_day).days + 2)]
 
 
 def rooms_of(places: Mapping[Tag, Kind], id_: str | None, station: str | None, use: str | None) -> dict[str, Room]:

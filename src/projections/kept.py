@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from booking.messages import Reason
 from booking.state import Kind
 from projections import availability
-from projections.boards import Sought, Tag, board_of, quota_of
+from projections.boards import Extent, Sought, Tag, board_of, extent_of, month_tags, quota_of, tags_of
 from projections.grid import Board
 from projections.reading import PAUSES_SECONDS, WAIT_SECONDS, NotBuilt, Reader
 from projections.together import Together
@@ -24,6 +24,9 @@ from projections.together import Together
 KEPT_MAX = 10_000
 # Who has slept through more events starts afresh: half a second of a busy morning.
 BEHIND_MAX = 2_000
+# What of the places was sought: some megabytes. A month of everything is sought by few.
+EXTENTS_MAX = 200
+EXTENT_DAYS_MAX = 1_024
 
 _PLACES = [kind.__name__ for kind in availability.PLACES]
 
@@ -67,6 +70,7 @@ class Kept:
         self._since: dict[Tag, int] = {}
         self._states: dict[Tag, Kind] = {}
         self._changed: dict[Tag, int] = {}
+        self._extents: dict[Sought, Extent] = {}
         self.places: Mapping[Tag, Kind] = {}
         self.places_changed = 0
         self.position = 0
@@ -110,9 +114,28 @@ class Kept:
         if self._missing(tags()):
             await self.reach(tags)
 
+    def tags(self, sought: Sought, clock: datetime) -> list[Tag]:
+        """The tags that a board needs, beside places. Raises `NotOpened`."""
+        return tags_of(sought, self._extent(sought), self.places, self.now(clock))
+
+    def month_tags(self, person: str | None, clock: datetime) -> list[Tag]:
+        """The tags that a person's quota needs. Raises `NotOpened`."""
+        return month_tags(person, self.places, self.now(clock))
+
     def board(self, sought: Sought, clock: datetime) -> Board:
         """The board of what is kept, which must have its tags. Raises `NotOpened`."""
-        return board_of(sought, self.places, self._states, self.now(clock))
+        return board_of(sought, self._extent(sought), self.places, self._states, self.now(clock))
+
+    def _extent(self, sought: Sought) -> Extent:
+        whoever = sought._replace(person=None)
+        found = self._extents.get(whoever)
+        if found is None:
+            found = extent_of(whoever, self.places)
+            if len(self._extents) >= EXTENTS_MAX:
+                self._extents.clear()
+            if len(found.days) <= EXTENT_DAYS_MAX:
+                self._extents[whoever] = found
+        return found
 
     def quota_of(self, person: str, clock: datetime) -> Reason | None:
         """What keeps a person, whose months must be kept, from booking anything more. Raises `NotOpened`."""
@@ -174,6 +197,7 @@ class Kept:
                 self._states[tag], self._changed[tag] = availability.decoded(kind, state), position
         if places:
             places = {**self.places, **places}
+            self._extents.clear()
             self.places = dict(sorted(places.items(), key=lambda place: (self._since[place[0]], place[0])))
         self.position, self.at, self._hash, self._table = news.position, news.at, news.hash, news.table
 

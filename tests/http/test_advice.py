@@ -413,3 +413,33 @@ async def test_a_look_that_failed_is_not_shared(served: Served, monkeypatch: pyt
         broken.setattr(advice, "nearest", lambda *_: 1 // 0)
         assert (await served.post("resident2", "bookings", slot())).json()["alternatives"] == []
     assert len((await served.post("resident2", "bookings", slot())).json()["alternatives"]) == 5
+
+
+@pytest.mark.asyncio
+async def test_what_was_found_serves_until_something_changes_that_it_was_found_in(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[Asked] = []
+
+    def nearest(asked: Asked, same_room: Board, same_use: Board) -> list[Alternative]:
+        looks.append(asked)
+        return alternatives.nearest(asked, same_room, same_use)
+
+    monkeypatch.setattr(advice, "nearest", nearest)
+    await served.book("resident", slot("painting"))
+    first = (await served.post("resident2", "bookings", slot("painting"))).json()
+    elsewhere = await served.book("resident", slot("tribe", use="乒乓球"))
+    await served.level(elsewhere["position"])
+    for who in ("resident2", "admin"):
+        refused = (await served.post(who, "bookings", slot("painting"))).json()
+        assert refused["alternatives"] == first["alternatives"]
+        assert refused["position"] >= elsewhere["position"]
+    assert len(looks) == 1
+    taken = await served.book("resident", slot("ink"))
+    await served.level(taken["position"])
+    refused = (await served.post("resident2", "bookings", slot("painting"))).json()
+    assert refused["position"] >= taken["position"]
+    assert len(looks) == 2
+    rooms = [[(one["room"], one["start"]) for one in told["alternatives"]] for told in (first, refused)]
+    assert ("ink", slot()["start"]) in rooms[0]
+    assert ("ink", slot()["start"]) not in rooms[1]

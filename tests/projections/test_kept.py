@@ -11,7 +11,7 @@ from tests.projections.conftest import Town, at
 from booking.places.decide import CloseRoom
 from booking.reservations.decide import CancelBooking
 from projections import availability, kept, reading
-from projections.boards import Sought, Tag, month_tags, tags_of
+from projections.boards import Sought, Tag
 from projections.kept import _NEWS, Kept
 from projections.reading import NotBuilt
 
@@ -29,7 +29,7 @@ class Keeper:
         self.kept = Kept(town.reader)
 
     def tags(self) -> list[Tag]:
-        return tags_of(WEEK, self.kept.places, self.kept.now(self.town.now))
+        return self.kept.tags(WEEK, self.town.now)
 
     async def is_level(self, position: int = 0) -> None:
         """Move on, and compare with what is read from the read model."""
@@ -121,7 +121,7 @@ async def test_what_is_kept_is_bounded(town: Town, monkeypatch: pytest.MonkeyPat
     keeper = Keeper(town)
     await town.follow()
     for n in range(100):
-        await keeper.kept.reach(lambda n=n: month_tags(f"person{n}", keeper.kept.places, town.now))  # type: ignore[misc]
+        await keeper.kept.reach(lambda n=n: keeper.kept.month_tags(f"person{n}", town.now))  # type: ignore[misc]
         assert len(keeper.kept._states) == len(keeper.kept._changed) <= 60
     await keeper.is_level()
 

@@ -17,9 +17,11 @@ from linyue.alternatives import DAYS_AFTER, Alternative, Asked, Present, longer,
 from linyue.api.answers import in_zone
 from linyue.permissions import Caller
 from linyue.wiring import Parts
-from projections import agenda, availability
+from projections import agenda
 from projections.agenda import Item
+from projections.boards import Sought, Tag
 from projections.grid import Board
+from projections.kept import Kept
 
 # Advice is worth no longer wait than this.
 WAIT_SECONDS = 1.0
@@ -80,12 +82,20 @@ def asked_out(asked: Asked, zone: ZoneInfo) -> AskedOut:
     )
 
 
+class Look(NamedTuple):
+    """What was found, and the states that it was found in: it holds for as long as none of them changes."""
+
+    instead: Instead
+    tags: tuple[Tag, ...] = ()
+
+
 class Advice:
     """Finds alternatives for those whose request was refused; many who ask for the same at once share one look."""
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: Parts, kept: Kept) -> None:
         self._parts = parts
-        self._known: dict[Asked, tuple[datetime, asyncio.Task[Instead]]] = {}
+        self._kept = kept
+        self._known: dict[Asked, tuple[datetime, asyncio.Task[Look]]] = {}
 
     async def instead_of(self, asked: Asked, reasons: Collection[Reason], position: int) -> Instead:
         """The nearest slots that would be had, free at a position not before `position`.
@@ -108,30 +118,42 @@ class Advice:
         if asked in self._known:
             since, task = self._known[asked]
             good = abs(now - since) < GOOD and not _failed(task)
-            if good and (known := await asyncio.shield(task)).position >= position:
-                return known
+            if good and (found := await self._at(position, await asyncio.shield(task))):
+                return found
         if len(self._known) >= ADVICE_MAX:
             self._known.clear()
         task = asyncio.create_task(self._find(asked, position, now))
         task.add_done_callback(_heard)
         self._known[asked] = now, task
-        return await asyncio.shield(task)
+        return (await asyncio.shield(task)).instead
 
-    async def _find(self, asked: Asked, position: int, now: datetime) -> Instead:
-        async with self._parts.reader.of(availability.NAME, position) as snapshot:
-            zone = await self._parts.lasting.zone()
-            day = local_day(asked.slot.start, zone)
-            last = day + timedelta(days=DAYS_AFTER)
-            same_room = await availability.board(snapshot, day, last, now, room=asked.room)
-            known = msgspec.structs.replace(asked, use=use_meant(same_room, asked))
-            if snapshot.position < position or not known.use:
-                return Instead(known, [], position)
-            # To go on elsewhere is one more booking, which the quota must have room for.
-            person = asked.present.person if asked.present and asked.extends else None
-            same_use = await availability.board(snapshot, day, day, now, use=known.use, person=person)
-        found = _found(known, same_room, same_use)
+    async def _at(self, position: int, look: Look) -> Instead | None:
+        """What was found before, if it would be found now as well, at this position or a later one."""
+        await self._kept.reach(lambda: (), position)
+        changed = self._kept.changed(look.tags) if look.tags else None
+        if self._kept.position < position or changed is None or changed > look.instead.position:
+            return None
+        return look.instead._replace(position=self._kept.position)
+
+    async def _find(self, asked: Asked, position: int, now: datetime) -> Look:
+        kept, zone = self._kept, await self._parts.lasting.zone()
+        day = local_day(asked.slot.start, zone)
+        the_room = Sought(day, day + timedelta(days=DAYS_AFTER), room=asked.room)
+        await kept.reach(lambda: kept.tags(the_room, now), position)
+        known = msgspec.structs.replace(asked, use=use_meant(kept.board(the_room, now), asked))
+        if kept.position < position or not known.use:
+            return Look(Instead(known, [], position))
+        # To go on elsewhere is one more booking, which the quota must have room for.
+        person = asked.present.person if asked.present and asked.extends else None
+        the_use = Sought(day, day, use=known.use, person=person)
+
+        def tags() -> list[Tag]:
+            return [*kept.tags(the_room, now), *kept.tags(the_use, now)]
+
+        await kept.have(tags)
+        found = _found(known, kept.board(the_room, now), kept.board(the_use, now))
         told = [Alternative(**in_zone(msgspec.structs.asdict(one), zone)) for one in found]
-        return Instead(known, told, snapshot.position)
+        return Look(Instead(known, told, kept.position), tuple(tags()))
 
 
 def _found(asked: Asked, same_room: Board, same_use: Board) -> list[Alternative]:

@@ -18,7 +18,7 @@ from booking.reservations.checks import units_at_most
 from linyue.api.asking import ReasonOut, reason_out
 from linyue.api.etags import tag_of
 from linyue.words import Language
-from projections.boards import Sought, Tag, month_tags, tags_of
+from projections.boards import Sought, Tag
 from projections.grid import Board, SlotState
 from projections.grid import Day as DrawnDay
 from projections.kept import Kept
@@ -118,7 +118,7 @@ class Drawings:
         Raises `NotBuilt`, `NotOpened`, and what the database's being away raises.
         """
         person = sought.person
-        await self._kept.reach(lambda: month_tags(person, self._kept.places, self._now), position)
+        await self._kept.reach(lambda: self._kept.month_tags(person, self._clock()), position)
         if person is not None and self._kept.quota_of(person, self._clock()) is None:
             # Whose quota has room is told what everybody is told.
             sought = sought._replace(person=None)
@@ -151,9 +151,10 @@ class Drawings:
 
     async def _draw(self, key: Key) -> Answer:
         sought, language = key
-        await self._kept.have(lambda: tags_of(sought, self._kept.places, self._now))
+        await self._kept.have(lambda: self._kept.tags(sought, self._clock()))
         # The board is of one position and one instant, whatever happens while it is drawn.
         board, position = self._kept.board(sought, self._clock()), self._kept.position
+        tags = tuple(self._kept.tags(sought, board.now))
         uses = list(_uses(board, sought.use))
         keep = len(uses) * len(board.days) <= DAYS_OF_ONE_MAX
         until, rooms = FOREVER, []
@@ -165,7 +166,7 @@ class Drawings:
             await asyncio.sleep(0)
         answer = _answer(b"[" + b",".join(rooms) + b"]}", position)
         if keep:
-            self._remember(key, _Drawn(answer, tuple(tags_of(sought, self._kept.places, board.now)), board.now, until))
+            self._remember(key, _Drawn(answer, tags, board.now, until))
         return answer
 
     def _day(
