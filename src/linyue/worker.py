@@ -31,6 +31,9 @@ PULSE_SECONDS = 1.0
 FIRST_PULSE_SECONDS = 0.1
 # What is left after the grace for the app's own shutdown, before an orphan ends itself.
 ORPHAN_MARGIN_SECONDS = 2.0
+# Longer than browsers and proxies keep a connection that is idle (nginx: 60 s): who hangs up first must be the caller,
+# or a request that is on its way meets a connection that was just closed.
+KEEP_ALIVE_SECONDS = 75
 LIVE_PATH = "/health/live"
 PR_SET_PDEATHSIG = 1
 
@@ -103,6 +106,7 @@ def _serve(duty: Duty, listen_fd: int) -> int:
         # Who asks, and whether by TLS, is what a proxy on this machine says, and nobody else.
         proxy_headers=True,
         forwarded_allow_ips=os.environ.get("FORWARDED_ALLOW_IPS") or "127.0.0.1,::1",
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=max(1, round(duty.grace_seconds)),
     )
     server = _Server(config, app, duty.pulse_fd)

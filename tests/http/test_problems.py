@@ -2,7 +2,9 @@
 
 import asyncpg
 import pytest
+from litestar.exceptions import InternalServerException
 from sqlalchemy.exc import DBAPIError
+from structlog.testing import capture_logs
 from tests.http.conftest import Served, slot
 
 from booking.desk import ClockBehind, NotDone, QueueFull, Unknown
@@ -69,6 +71,16 @@ async def test_a_fault_of_ours_is_told_without_its_cause(served: Served, monkeyp
     assert answer.status_code == 500
     assert "secret" not in answer.text
     assert "Zero" not in answer.text
+
+
+def test_who_leaves_in_the_middle_of_a_request_raises_no_alarm() -> None:
+    with capture_logs() as logged:
+        as_problem(InternalServerException("client disconnected prematurely"))
+        as_problem(InternalServerException("something else"))
+    assert [(entry["event"], entry["log_level"]) for entry in logged] == [
+        ("caller_left", "info"),
+        ("unforeseen", "error"),
+    ]
 
 
 def test_a_database_that_is_away_is_no_fault_of_ours() -> None:

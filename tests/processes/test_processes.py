@@ -1,5 +1,6 @@
 """What `linyue serve` promises about its processes, held with real ones."""
 
+import http.client
 import json
 import os
 import re
@@ -39,6 +40,21 @@ def test_read_models_that_stay_behind_do_not_keep_it_from_serving(start: StartTo
     toy = start().wait_until_ready()
     assert "serving, though not ready yet" in toy.log
     assert toy.get("/health/live") == (200, "live")
+
+
+def test_a_connection_that_was_idle_for_a_while_still_serves(start: StartToy) -> None:
+    """Five seconds, uvicorn's own limit, pass between two thoughts of a person; then a request met a closed door."""
+    toy = start().wait_until_ready()
+    one = http.client.HTTPConnection("127.0.0.1", toy.port, timeout=10)
+    # A connection that was closed is not opened anew behind the test's back.
+    one.auto_open = 0
+    one.connect()
+    for pause in (6, 0):
+        one.request("GET", "/health/live")
+        answer = one.getresponse()
+        assert (answer.status, answer.read()) == (200, b"live")
+        time.sleep(pause)
+    one.close()
 
 
 def test_what_lasts_is_spared_by_the_collector_of_garbage(start: StartToy) -> None:
