@@ -1,4 +1,4 @@
-"""Rooms for races and loads: one held whole, one by the unit, a hall and its halves, and twenty that nobody fills."""
+"""Rooms for races and loads: one held whole, one by the unit, a hall and its halves, and many that nobody fills."""
 
 from collections.abc import Iterator
 
@@ -13,6 +13,8 @@ STATION = "station"
 TABLES = 3
 PLAZAS = tuple(f"plaza-{n}" for n in range(20))
 PLAZA_UNITS = 10_000
+GALLERIES = tuple(f"gallery-{n}" for n in range(4))
+"""As large, and staff must approve what is booked in them."""
 
 
 def commands() -> Iterator[Command]:
@@ -28,9 +30,12 @@ def commands() -> Iterator[Command]:
         Use(use="半场", takes=(Take(resource="half"),), units=2),
     ]
     yield from _room("hall", halves, {"half": 2})
-    for plaza in PLAZAS:
-        square = Use(use="广场", takes=(Take(resource=f"{plaza}-place"),), units=PLAZA_UNITS)
-        yield from _room(plaza, [square], {f"{plaza}-place": PLAZA_UNITS})
+    yield from _room(
+        "salon", [Use(use="会议", takes=(Take(resource="table-of-ten"),), approval=True)], {"table-of-ten": 1}
+    )
+    for large in (*PLAZAS, *GALLERIES):
+        use = Use(use="广场", takes=(Take(resource=f"{large}-place"),), units=PLAZA_UNITS, approval=large in GALLERIES)
+        yield from _room(large, [use], {f"{large}-place": PLAZA_UNITS})
 
 
 def _room(room: str, uses: list[Use], resources: dict[str, int]) -> Iterator[Command]:
