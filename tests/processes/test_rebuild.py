@@ -12,9 +12,10 @@ import asyncpg
 import pytest
 import pytest_asyncio
 from tests.conftest import TestDatabase
-from tests.projections.conftest import NOW, Town, at, rows_of, wanted
+from tests.projections.conftest import NOW, Town, at, wanted
 from tests.projections.test_projector import running, until
 from tests.projections.test_rebuild import schemas
+from tests.rows import rows_of
 
 from booking import log
 from booking.messages import Reason, Recorded, unique
@@ -116,19 +117,19 @@ async def rebuilt(database: TestDatabase, *names: str) -> tuple[int, bytes, byte
 async def kill_and_start_again(town: Town, database: TestDatabase, stage: str, times: int) -> None:
     await refused(town, database)
     last = await town.follow()
-    live = await rows_of(town, history.TABLES, "history")
+    live = await rows_of(town.projecting, history.TABLES, "history")
     async with running(*town.followers):
         for n in range(times):
             await killed(town, database, stage, last)
             assert await town.reader.status(["history"]) == [Status("history", last, None, *await building(town))]
-            assert await rows_of(town, history.TABLES, "history") == live
+            assert await rows_of(town.projecting, history.TABLES, "history") == live
             # What is written and followed does not mind.
             await town.ask(wanted(at(10 + n), person=f"person-{n}"))
             last = await town.follow()
-            live = await rows_of(town, history.TABLES, "history")
+            live = await rows_of(town.projecting, history.TABLES, "history")
         code, said, told = await rebuilt(database, "history")
     assert (code, said.startswith(b'[{"name":"history"')) == (0, True), told
-    assert await rows_of(town, history.TABLES, "history") == live
+    assert await rows_of(town.projecting, history.TABLES, "history") == live
     assert await schemas(town) == {"availability", "agenda", "due", "history"}
 
 

@@ -11,7 +11,6 @@ import asyncpg
 import msgspec
 import pytest_asyncio
 from cryptography.fernet import Fernet
-from sqlalchemy import MetaData, select
 from tests.conftest import TestDatabase
 
 from booking import log, subjects
@@ -166,17 +165,6 @@ def wanted(
     """A request for a booking, of an hour where no end is given."""
     end = end or start + timedelta(hours=1)
     return RequestBooking(room=room, use=use, start=start, end=end, person=person, units=units)
-
-
-async def rows_of(town: Town, tables: MetaData, schema: str) -> dict[str, list[tuple[Any, ...]]]:
-    """All that a read model holds, table by table."""
-    found = {}
-    async with town.projecting.connect() as connection:
-        for table in tables.sorted_tables:
-            asked = select(table).order_by(*table.primary_key)
-            options = {"schema_translate_map": {tables.schema: schema}}
-            found[table.name] = [tuple(row) for row in await connection.execute(asked, execution_options=options)]
-    return found
 
 
 async def _writer(database: TestDatabase) -> "asyncpg.Connection[Any]":

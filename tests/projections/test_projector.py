@@ -14,7 +14,8 @@ from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 from tests.conftest import TestDatabase
-from tests.projections.conftest import Town, at, rows_of, wanted
+from tests.projections.conftest import Town, at, wanted
+from tests.rows import rows_of
 
 from booking import log, subjects
 from booking.codec import Codec
@@ -56,7 +57,7 @@ def question(apply: Callable[[AsyncConnection, str, Sequence[Followed], Memory],
 
 async def counted(town: Town) -> list[int]:
     """How often each of the town's events was applied, in their order."""
-    rows = (await rows_of(town, COUNTED, "counted"))["counts"]
+    rows = (await rows_of(town.projecting, COUNTED, "counted"))["counts"]
     mine = [(position, times) for subdistrict, position, times in rows if subdistrict == town.codec.subdistrict]
     assert [position for position, _ in mine] == list(range(1, len(mine) + 1))
     return [times for _, times in mine]
@@ -109,8 +110,8 @@ async def test_what_is_filled_from_nothing_equals_what_was_followed(town: Town) 
     for each, follower in zip(QUESTIONS, followed, strict=True):
         await follower.catch_up()
         await town.follower(each, f"{each.name}_beside").catch_up()
-        rows = await rows_of(town, each.tables, each.name)
-        assert rows == await rows_of(town, each.tables, f"{each.name}_beside")
+        rows = await rows_of(town.projecting, each.tables, each.name)
+        assert rows == await rows_of(town.projecting, each.tables, f"{each.name}_beside")
         assert all(rows.values())
 
 

@@ -10,7 +10,7 @@ from sqlalchemy import Column, Integer, MetaData, func, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 from tests.conftest import TestDatabase
-from tests.projections.conftest import Town, at, rows_of, wanted
+from tests.projections.conftest import Town, at, wanted
 from tests.projections.test_projector import (
     COUNTED,
     at_position,
@@ -24,6 +24,7 @@ from tests.projections.test_projector import (
     told,
     until,
 )
+from tests.rows import rows_of
 
 from linyue.postgres import engine
 from projections import projector
@@ -60,10 +61,10 @@ async def test_rebuilt_equals_live(town: Town) -> None:
     await lived_in(town)
     last = await town.follow()
     for each in QUESTIONS:
-        live = await rows_of(town, each.tables, each.name)
+        live = await rows_of(town.projecting, each.tables, each.name)
         (*_, progress) = await rebuilt(town, each)
         assert progress == Progress(last, last)
-        assert await rows_of(town, each.tables, each.name) == live
+        assert await rows_of(town.projecting, each.tables, each.name) == live
         assert await town.reader.status([each.name]) == [Status(each.name, last, None)]
     assert await schemas(town) == {each.name for each in QUESTIONS}
 
@@ -377,9 +378,9 @@ async def test_a_log_that_was_restored_and_has_gone_on_is_noticed_too(town: Town
     await town.book(at(13), person="wang")
     assert await town.follow() == last + 1
     for each in QUESTIONS:
-        live = await rows_of(town, each.tables, each.name)
+        live = await rows_of(town.projecting, each.tables, each.name)
         await rebuilt(town, each)
-        assert await rows_of(town, each.tables, each.name) == live
+        assert await rows_of(town.projecting, each.tables, each.name) == live
 
 
 async def test_nobody_reads_what_never_happened(

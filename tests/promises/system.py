@@ -95,7 +95,9 @@ class System(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.subdistrict = f"run-{next(self.numbers)}"
+        self.number = next(self.numbers)
+        self.subdistrict = f"run-{self.number}"
+        self.rebuilt = False
         self.asked = 0
         self.model = Model(rooms=dict(ROOMS), capacity=dict(CAPACITY), clock=7 * HOUR)
         vault = Vault(self.subdistrict, [Fernet.generate_key().decode()])

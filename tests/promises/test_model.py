@@ -3,26 +3,33 @@
 import asyncio
 import sys
 from datetime import datetime, timedelta
+from functools import partial
 
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import invariant, rule
+from hypothesis.stateful import invariant, precondition, rule
 from hypothesis.stateful import run_state_machine_as_test as run
 from tests.conftest import TestDatabase
 from tests.promises.model import DAY, HOUR, MINUTE, Place
 from tests.promises.people import counted, people
 from tests.promises.rooms import Rooms
-from tests.promises.system import FIRST_DAY, TICKER, instant
+from tests.promises.system import FIRST_DAY, PEOPLE, TICKER, instant
+from tests.rows import rows_of
 
 from booking.messages import Outcome
 from booking.reservations.decide import CloseOut
 from linyue.postgres import engine
+from linyue.wiring import codec_of
 from projections import agenda, availability, due, history
+from projections.questions import QUESTIONS
+from projections.rebuild import rebuild
 
 # In the long run each command must have been accepted and refused so often.
 LONG_RUN_MIN = 100
 ROUNDS_MAX = 12
+# A rebuild reads the logs of all runs so far: one run in so many has one.
+REBUILT_EACH = 4
 COMMANDS = (
     "request", "reschedule", "extend", "end", "cancel", "check_in", "approve", "reject",
     "change_capacity", "close", "reopen", "change_room", "replace_rooms",
@@ -70,6 +77,25 @@ class World(Rooms):
     @rule(who=people)
     def the_read_models_say_what_the_model_says(self, who: str) -> None:
         self.wait(self._agree_on_reading(who))
+
+    @precondition(lambda self: self.number % REBUILT_EACH == 0 and not self.rebuilt)
+    @rule()
+    def what_is_rebuilt_is_what_was_there(self) -> None:
+        """Row by row; and the readers, who read what was swapped in, find in it what the model says."""
+        self.rebuilt = True
+        self.wait(self._rebuild())
+        for who in PEOPLE:
+            self.wait(self._agree_on_reading(who))
+        counted["rebuild", "equal"] += 1
+
+    async def _rebuild(self) -> None:
+        await self.catch_up()
+        projector, _ = self.engines
+        for question in QUESTIONS:
+            rows = partial(rows_of, projector, question.tables, question.name, subdistrict=self.subdistrict)
+            live = await rows()
+            await rebuild(projector, codec_of(self.subdistrict), question, question.name)
+            assert await rows() == live
 
     async def _agree_on_reading(self, who: str) -> None:
         await self.catch_up()
@@ -139,6 +165,7 @@ def test_the_system_answers_as_a_simple_model_does(database: TestDatabase) -> No
     _run(database, examples=12, steps=40)
     assert counted["request", "accepted"]
     assert counted["request", "refused"]
+    assert counted["rebuild", "equal"]
 
 
 @pytest.mark.long
