@@ -10,7 +10,7 @@ import traceback
 from collections.abc import Awaitable, Callable, Mapping
 
 import uvloop
-from bench import desk, report
+from bench import desk, follow, http, morning, report, swap, week
 from bench.ground import Ground, ground
 from bench.harness import Measured
 from rich.console import Console
@@ -22,6 +22,11 @@ Benchmark = Callable[[Ground], Awaitable[Measured]]
 # In the order in which they run; one that does not follow from another's figures stands alone.
 BENCHMARKS: Mapping[str, Benchmark] = {
     "desk": desk.measure,
+    "http": http.measure,
+    "morning": morning.measure,
+    "follow": follow.measure,
+    "swap": swap.measure,
+    "week": week.measure,
 }
 
 
